@@ -1,0 +1,69 @@
+# `make demo` and `make test` are all a newcomer needs; `make help` lists the rest.
+# Everything is installed into .venv; stamps in it make a second run instant.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+LOCKED := requirements/run.txt requirements/build.txt requirements/dev.txt
+PROJECTS := pyproject.toml $(wildcard kit/pyproject.toml examples/shop/pyproject.toml)
+PYTHON_CODE := src tests $(wildcard kit/src examples/shop/src)
+BROWSER_CODE := $(wildcard src/opengiro/web/static/*.js)
+
+RUN := .venv/.installed-run
+DEV := .venv/.installed-dev
+TSC := node_modules/.installed
+
+.PHONY: help install demo test lint lint-python lint-browser format lock clean
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(RUN) ## Make .venv with the newest usable Python and install OpenGiro into it
+
+demo: install ## Start everything on this machine: server, sandbox banks, demo shop
+	.venv/bin/opengiro dev
+
+test: $(DEV) ## Install what the tests need and run them all (ARGS="-k word" narrows)
+	@tools/browser
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: lint-python lint-browser ## Check style, types and who may import whom
+
+lint-python: $(DEV)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy $(PYTHON_CODE)
+	.venv/bin/lint-imports
+
+ifeq ($(BROWSER_CODE),)
+lint-browser:
+else ifneq ($(shell command -v npm),)
+lint-browser: $(TSC)
+	node_modules/.bin/tsc --project src/opengiro/web/static/jsconfig.json
+else
+lint-browser:
+	@echo "The browser modules were not checked: that needs npm (Debian: apt-get install npm)."
+	@test "$${CI:-}" != true
+endif
+
+format: $(DEV) ## Let ruff rewrite what it can
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+lock: $(DEV) ## Compile requirements/ again; UPGRADE=1 takes newer versions
+	tools/lock $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove what was installed and cached
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(RUN): tools/venv requirements/run.txt requirements/build.txt $(PROJECTS)
+	@tools/venv
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(TSC): package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
