@@ -1,0 +1,36 @@
+"""Database engines. Each runs named statements; nothing above this room knows which one it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+Row = tuple[Any, ...]
+
+
+class Write(NamedTuple):
+    """One named statement of a commit. `expect` is the number of rows it must touch; None accepts any."""
+
+    name: str
+    params: tuple[Any, ...]
+    expect: int | None = 1
+
+
+class Conflict(Exception):  # noqa: N818  # someone was faster: a normal outcome of a race
+    """A guard of the commit did not hold (row changed, key taken); nothing of it was saved."""
+
+
+class Engine(Protocol):
+    """What the store needs of a database."""
+
+    async def fetch(self, name: str, *params: Any) -> list[Row]:
+        """Run one named query and return its rows."""
+
+    async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Run a query composed of allow-listed fragments and return its rows."""
+
+    async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
+        """Run all statements in one durable transaction and return what each returned; raises `Conflict`."""
+
+    def close(self) -> None:
+        """Finish what was accepted, then release the files or connections."""

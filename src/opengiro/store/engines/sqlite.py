@@ -1,0 +1,156 @@
+"""SQLite: one writer thread that shares each fsync among all commands that wait, and a reader beside it.
+
+The batch is whatever queued while the last one committed, so a lone command pays no delay. Each command has its
+own savepoint and verdict; when the shared COMMIT itself fails, the commands are tried again one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from opengiro.store.engines import Conflict, Row, Write
+from opengiro.store.statements import statements
+
+_BATCH_MAX = 64
+_BUSY_TIMEOUT_MS = 5_000
+_PLACEHOLDER = re.compile(r"\$(\d+)")
+
+_Job = tuple[Sequence[Write], Future[list[list[Row]]]]
+
+
+def translate(sql: str) -> str:
+    """Turn `$1` into SQLite's `?1`."""
+    return _PLACEHOLDER.sub(r"?\1", sql)
+
+
+class Sqlite:
+    """A database file with write-ahead log; every commit is on disk before it is acknowledged."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file and start its writer."""
+        self._sql = {name: translate(text) for name, text in statements().items()}
+        self._writer = _connect(path)
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only=ON")
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def fetch(self, name: str, *params: Any) -> list[Row]:
+        """Run one named query; it is short and indexed, so it runs where it was asked for."""
+        return self._reader.execute(self._sql[name], params).fetchall()
+
+    async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Run a query composed of allow-listed fragments."""
+        return self._reader.execute(translate(sql), params).fetchall()
+
+    async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
+        """Queue the statements for the writer. Cancelling the caller does not undo or stop the commit."""
+        done: Future[list[list[Row]]] = Future()
+        self._jobs.put((writes, done))
+        return await asyncio.shield(asyncio.wrap_future(done))
+
+    def script(self, sql: str) -> None:
+        """Run a migration; only before traffic."""
+        self._writer.executescript(sql)
+
+    def close(self) -> None:
+        """Let the writer finish what it accepted, then close."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._writer.close()
+        self._reader.close()
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            batch = [job]
+            more = self._drain(batch)
+            self._flush(batch)
+            if not more:
+                return
+
+    def _drain(self, batch: list[_Job]) -> bool:
+        """Add what waits; return False once the end was asked for."""
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < _BATCH_MAX:
+                job = self._jobs.get_nowait()
+                if job is None:
+                    return False
+                batch.append(job)
+        return True
+
+    def _flush(self, batch: Sequence[_Job]) -> None:
+        verdicts: list[list[list[Row]] | Exception] = []
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            verdicts = [self._try(writes) for writes, _ in batch]
+            self._writer.execute("COMMIT")
+        except Exception as trouble:
+            self._roll_back()
+            if len(batch) > 1:
+                for job in batch:
+                    self._flush([job])
+                return
+            verdicts = [trouble]
+        for (_, done), verdict in zip(batch, verdicts, strict=True):
+            _settle(done, verdict)
+
+    def _try(self, writes: Sequence[Write]) -> list[list[Row]] | Exception:
+        self._writer.execute("SAVEPOINT command")
+        try:
+            rows = [self._run(write) for write in writes]
+        except (Conflict, sqlite3.Error) as trouble:
+            self._writer.execute("ROLLBACK TO command")
+            self._writer.execute("RELEASE command")
+            return _conflict(trouble)
+        self._writer.execute("RELEASE command")
+        return rows
+
+    def _run(self, write: Write) -> list[Row]:
+        cursor = self._writer.execute(self._sql[write.name], write.params)
+        rows = cursor.fetchall()
+        touched = len(rows) if cursor.description else cursor.rowcount
+        if write.expect is not None and touched != write.expect:
+            raise Conflict(write.name)
+        return rows
+
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA fullfsync=ON")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    return connection
+
+
+def _conflict(trouble: Exception) -> Exception:
+    if isinstance(trouble, sqlite3.IntegrityError):
+        conflict = Conflict(str(trouble))
+        conflict.__cause__ = trouble
+        return conflict
+    return trouble
+
+
+def _settle(done: Future[list[list[Row]]], verdict: list[list[Row]] | Exception) -> None:
+    if isinstance(verdict, Exception):
+        done.set_exception(verdict)
+    else:
+        done.set_result(verdict)

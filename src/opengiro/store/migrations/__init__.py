@@ -1,0 +1,1 @@
+"""Schema changes as plain SQL, applied in the order of their names."""
