@@ -7,7 +7,7 @@ SHELL := /bin/bash
 LOCKED := requirements/run.txt requirements/build.txt requirements/dev.txt
 PROJECTS := pyproject.toml $(wildcard kit/pyproject.toml examples/shop/pyproject.toml)
 PYTHON_CODE := src tests $(wildcard kit/src examples/shop/src)
-BROWSER_CODE := $(wildcard src/opengiro/web/static/*.js)
+BROWSER_CODE := $(shell find src examples -path '*/static/*.js' 2>/dev/null)
 
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
@@ -37,9 +37,10 @@ lint-python: $(DEV)
 
 ifeq ($(BROWSER_CODE),)
 lint-browser:
+	@echo "There are no browser modules to check."
 else ifneq ($(shell command -v npm),)
 lint-browser: $(TSC)
-	node_modules/.bin/tsc --project src/opengiro/web/static/jsconfig.json
+	node_modules/.bin/tsc --project jsconfig.json
 else
 lint-browser:
 	@echo "The browser modules were not checked: that needs npm (Debian: apt-get install npm)."
