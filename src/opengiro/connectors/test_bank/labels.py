@@ -1,0 +1,42 @@
+"""The label grammar: a payment's own label tells the test bank how to end, and after how long.
+
+Up to three words split by `/` stand before the first `-`: any number of `pdng`, then one that ends it. Words that
+mean nothing are passed over, so an ordinary label ends `done` at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from opengiro.domain.payment import Execution
+
+ENDS = frozenset({"done", "canc", "rjct", "err", "bug"})
+WORDS_MAX = 3
+PHASE = timedelta(minutes=15)
+PHASE_INSTANT = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Phases of pending, then an end."""
+
+    phases: int
+    end: str
+    phase: timedelta
+
+    def at(self, elapsed: timedelta) -> tuple[str, timedelta | None]:
+        """Return the word for a moment after the start, and how long it stays true (None: for ever)."""
+        passed = elapsed // self.phase
+        if passed >= self.phases:
+            return self.end, None
+        return "pdng", self.phase * (passed + 1) - elapsed
+
+
+def course(label: str, execution: Execution) -> Course:
+    """Read the course a label asks for."""
+    words = label.partition("-")[0].split("/")[:WORDS_MAX]
+    known = [word for word in (word.strip().lower() for word in words) if word == "pdng" or word in ENDS]
+    end = next((word for word in known if word in ENDS), None)
+    phases = known.index(end) if end else len(known)
+    return Course(phases, end or "done", PHASE_INSTANT if execution is Execution.INSTANT else PHASE)
