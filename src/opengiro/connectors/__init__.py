@@ -1,7 +1,7 @@
-"""The way out to banks: `HttpLine` bounds every exchange in time and size and tells whether an order may have left.
+"""The way out to banks: `HttpLine` bounds an exchange in time and size and knows whether an order may have left.
 
-Each folder beside this file exports one `CONNECTOR`. What an answer means is theirs to say: here 429 and 500 are
-answers like any other, and nothing is ever sent twice.
+Each folder beside this file exports one `CONNECTOR`. What an answer means is theirs to say: here 429 and 500
+are answers like any other, and nothing is ever sent twice.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ class HttpLine:
             follow_redirects=False,
             trust_env=False,  # no proxy from the environment may read a payment order
             timeout=None,  # one deadline for the whole exchange, set in `send`
-            limits=httpx2.Limits(
-                max_connections=connections_max, max_keepalive_connections=50, keepalive_expiry=4
-            ),
+            limits=httpx2.Limits(max_connections=connections_max, keepalive_expiry=4),
             headers={"user-agent": "opengiro", "accept-encoding": "identity"},
         )
 

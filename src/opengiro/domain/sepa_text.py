@@ -31,90 +31,15 @@ _SIGNS = {
     "»": "'", "‹": "'", "›": "'", "⁄": "/", "\\": "/", "|": "/", ";": ",", "!": ".", "[": "(", "]": ")",
     "{": "(", "}": ")", "<": "(", ">": ")", "°": ".", "§": "S", "©": "(c)", "®": "(R)",
 }  # fmt: skip
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρσςτυφχψω",
-        [
-            "a",
-            "v",
-            "g",
-            "d",
-            "e",
-            "z",
-            "i",
-            "th",
-            "i",
-            "k",
-            "l",
-            "m",
-            "n",
-            "x",
-            "o",
-            "p",
-            "r",
-            "s",
-            "s",
-            "t",
-            "y",
-            "f",
-            "ch",
-            "ps",
-            "o",
-        ],
-        strict=True,
-    )
+# A letter, then what stands for it.
+_GREEK = "αa βv γg δd εe ζz ηi θth ιi κk λl μm νn ξx οo πp ρr σs ςs τt υy φf χch ψps ωo"
+_CYRILLIC = (
+    "аa бb вv гg дd еe жzh зz иi йy кk лl мm нn оo пp рr сs тt уu фf "
+    "хh цts чch шsh щsht ъa ыy ьy эe юyu яya єye іi ґg ђdj јj љlj њnj ћc џdz"
 )
-_CYRILLIC = dict(
-    zip(
-        "абвгдежзийклмнопрстуфхцчшщъыьэюяєіґђјљњћџ",
-        [
-            "a",
-            "b",
-            "v",
-            "g",
-            "d",
-            "e",
-            "zh",
-            "z",
-            "i",
-            "y",
-            "k",
-            "l",
-            "m",
-            "n",
-            "o",
-            "p",
-            "r",
-            "s",
-            "t",
-            "u",
-            "f",
-            "h",
-            "ts",
-            "ch",
-            "sh",
-            "sht",
-            "a",
-            "y",
-            "y",
-            "e",
-            "yu",
-            "ya",
-            "ye",
-            "i",
-            "g",
-            "dj",
-            "j",
-            "lj",
-            "nj",
-            "c",
-            "dz",
-        ],
-        strict=True,
-    )
-)
-_CAPITALS = {low.upper(): text.capitalize() for low, text in (_GREEK | _CYRILLIC).items() if low != "ς"}
-_TABLE = str.maketrans(_LETTERS | _SIGNS | _GREEK | _CYRILLIC | _CAPITALS)
+_LATIN = {pair[0]: pair[1:] for pair in f"{_GREEK} {_CYRILLIC}".split()}
+_CAPITALS = {low.upper(): text.capitalize() for low, text in _LATIN.items() if low != "ς"}
+_TABLE = str.maketrans(_LETTERS | _SIGNS | _LATIN | _CAPITALS)
 
 _SPACE = re.compile(r"\s+")
 _SLASHES = re.compile(r"/{2,}")

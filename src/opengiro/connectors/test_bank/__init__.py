@@ -1,4 +1,4 @@
-"""The wire's own test bank: plays every documented scenario on the movable clock, without a byte on the network."""
+"""The wire's own test bank: plays every documented scenario on the movable clock, without any network."""
 
 from __future__ import annotations
 

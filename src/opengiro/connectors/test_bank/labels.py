@@ -1,7 +1,7 @@
 """The label grammar: a payment's own label tells the test bank how to end, and after how long.
 
-Up to three words split by `/` stand before the first `-`: any number of `pdng`, then one that ends it. Words that
-mean nothing are passed over, so an ordinary label ends `done` at once.
+Up to three words split by `/` stand before the first `-`: any number of `pdng`, then one that ends it. Words
+that mean nothing are passed over, so an ordinary label ends `done` at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the test bank plays: one function a scene, each telling where things stand now.
 
-A scene sees only the errand and the memory, so the bank has no state of its own, survives every restart and is
-right however far the clock jumped.
+A scene sees only the errand and the memory, so the bank has no state of its own, survives every restart and
+is right however far the clock jumped.
 """
 
 from __future__ import annotations
