@@ -1,0 +1,100 @@
+"""The schedule of a delivery and the patience with its endpoint."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opengiro.domain.retry import ATTEMPTS_MAX, Streak, next_wait, read_retry_after
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+JITTER = st.floats(0, 1, exclude_max=True)
+
+
+def total(jitter: float) -> timedelta:
+    waits = [next_wait(attempt, jitter) for attempt in range(1, ATTEMPTS_MAX)]
+    return sum((wait for wait in waits if wait), timedelta())
+
+
+def test_ten_attempts_span_about_seventy_five_hours() -> None:
+    assert ATTEMPTS_MAX == 10
+    assert total(0.5) == timedelta(hours=75, minutes=35, seconds=5)
+
+
+def test_nothing_follows_the_last_attempt() -> None:
+    assert next_wait(9, 0.0) is not None
+    assert next_wait(10, 0.0) is None
+    assert next_wait(10, 0.0, timedelta(minutes=1)) is None
+
+
+@given(st.integers(1, 9), JITTER)
+def test_jitter_spreads_every_step_around_itself(attempt: int, jitter: float) -> None:
+    middle, wait = next_wait(attempt, 0.5), next_wait(attempt, jitter)
+    assert middle is not None
+    assert wait is not None
+    assert middle / 2 <= wait <= middle * 1.5
+
+
+@given(st.integers(1, 9), JITTER, st.timedeltas(timedelta(), timedelta(days=4000)))
+def test_retry_after_lengthens_the_wait_up_to_a_day_and_never_shortens_it(
+    attempt: int, jitter: float, asked: timedelta
+) -> None:
+    plain, wait = next_wait(attempt, jitter), next_wait(attempt, jitter, asked)
+    assert plain is not None
+    assert wait is not None
+    assert max(plain, min(asked, timedelta(hours=24))) <= wait
+    assert wait <= max(plain, timedelta(hours=24) * 1.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("120", timedelta(seconds=120)),
+        ("0", None),
+        ("-5", None),
+        ("", None),
+        ("soon", None),
+        ("٣", None),
+        ("1.5", None),
+        ("9" * 400, timedelta(hours=24)),
+        ("Sun, 01 Mar 2026 12:05:00 GMT", timedelta(minutes=5)),
+        ("Sun, 01 Mar 2026 12:05:00 -0000", timedelta(minutes=5)),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", None),
+        ("Sun, 99 Mar 2026 11:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_a_date_and_nonsense_as_absent(
+    text: str | None, expected: timedelta | None
+) -> None:
+    assert read_retry_after(text, NOW) == expected
+
+
+def streak(story: str) -> Streak:
+    found = Streak()
+    for letter in story:
+        found = Streak() if letter == "." else found.after_failure(timed_out=letter == "t")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("story", "broken"),
+    [
+        ("", False),
+        ("fffffffff", False),
+        ("ffffffffff", True),
+        ("t", False),
+        ("tt", True),
+        ("tft", False),
+        ("t.t", False),
+    ],
+)
+def test_ten_failures_or_two_timeouts_in_a_row_break_an_endpoint(story: str, broken: bool) -> None:
+    assert streak(story).broken is broken
+    assert (streak(story).pause(0.5) is not None) is broken
+
+
+def test_the_pause_grows_with_every_probe_that_fails_up_to_ten_minutes() -> None:
+    pauses = [streak("t" * count).pause(0.5) for count in (2, 3, 4, 5, 6, 50)]
+    assert pauses == [timedelta(seconds=s) for s in (30, 120, 300, 600, 600, 600)]
