@@ -1,0 +1,163 @@
+"""One HTTP POST to an address nobody here controls: bounded in time and size, following no redirect.
+
+The status line decides. The rest of the answer is read only for the merchant's log, within the same deadline,
+so an endless or dripping body costs one slot for at most that long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from opengiro.domain.clock import real_now
+from opengiro.domain.retry import read_retry_after
+from opengiro.workers.guard import Guard, UnsafeUrl
+
+DEADLINE_S = 20.0
+BODY_MAX = 16 * 1024
+CONNECTIONS_MAX = 512
+
+
+class Failure(StrEnum):
+    """Why no status came back."""
+
+    FORBIDDEN = "forbidden"  #: the guard refused the address
+    UNRESOLVED = "unresolved"  #: the host name has no address
+    UNREACHABLE = "unreachable"  #: nobody accepted the connection
+    TLS = "tls"  #: no trusted, matching certificate
+    BROKEN = "broken"  #: the connection broke, or what came was not HTTP
+    TIMEOUT = "timeout"  #: the deadline passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt went: a status, or the failure that kept it from coming."""
+
+    status: int | None = None
+    failure: Failure | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""  #: the beginning, as it came on the wire
+    retry_after: timedelta | None = None
+    duration_ms: int = 0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the receiver took the delivery: any 2xx, and nothing else."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(slots=True)
+class _Heard:
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytearray = field(default_factory=bytearray)
+
+
+class Post:
+    """The client webhooks leave by; one per process, used as an async context manager."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        deadline_s: float = DEADLINE_S,
+        tls: ssl.SSLContext | None = None,
+        now: Callable[[], datetime] = real_now,
+    ) -> None:
+        """Send only where `guard` allows; `tls` replaces the system's trust, for a private CA."""
+        self._guard = guard
+        self._deadline_s = deadline_s
+        self._tls = tls
+        self._now = now
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool; the guard is its only resolver and nothing it found is kept."""
+        connector = aiohttp.TCPConnector(
+            resolver=self._guard,
+            use_dns_cache=False,
+            limit=CONNECTIONS_MAX,
+            ssl=self._tls if self._tls is not None else True,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+        self._session = None
+
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """Make one attempt; whatever the other side does becomes an outcome."""
+        started = time.monotonic()
+        heard = _Heard()
+        failure = await self._exchange(url, headers, body, heard)
+        return Outcome(
+            status=heard.status,
+            failure=failure if heard.status is None else None,
+            headers=heard.headers,
+            body=bytes(heard.body[:BODY_MAX]),
+            retry_after=read_retry_after(_first(heard.headers, "retry-after"), self._now()),
+            duration_ms=round((time.monotonic() - started) * 1000),
+        )
+
+    async def _exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard
+    ) -> Failure | None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._ask(url, headers, body, heard)
+        except TimeoutError:
+            return Failure.TIMEOUT
+        except UnsafeUrl:
+            return Failure.FORBIDDEN
+        except aiohttp.ClientConnectorDNSError as error:
+            return Failure.FORBIDDEN if isinstance(error.os_error, UnsafeUrl) else Failure.UNRESOLVED
+        except (aiohttp.ClientSSLError, ssl.SSLError):
+            return Failure.TLS
+        except aiohttp.ClientConnectorError:
+            return Failure.UNREACHABLE
+        except (aiohttp.ClientError, OSError, ValueError):
+            return Failure.BROKEN
+        return None
+
+    async def _ask(self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard) -> None:
+        if self._session is None:
+            raise RuntimeError("a Post sends only inside `async with`")
+        target = URL(self._guard.check_url(url).url, encoded=True)
+        sent = {"Accept-Encoding": "identity", **headers}
+        async with self._session.post(target, data=body, headers=sent, allow_redirects=False) as response:
+            heard.status = response.status
+            heard.headers = tuple((name.lower(), value) for name, value in response.headers.items())
+            await _read_beginning(response, heard.body)
+
+
+async def _read_beginning(response: aiohttp.ClientResponse, into: bytearray) -> None:
+    while len(into) < BODY_MAX and (chunk := await response.content.read(BODY_MAX)):
+        into += chunk
+    if not response.content.at_eof():
+        response.close()
+
+
+def _first(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
+    return next((value for key, value in headers if key == name), None)
