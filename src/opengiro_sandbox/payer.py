@@ -1,0 +1,92 @@
+"""The payer's answer and what it does: funds are checked, money is held, the payment goes on or ends.
+
+Every answer is one transaction that first looks whether an earlier answer stands, so a double click, a second tab
+and the silent approval of a phone cannot pay twice.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from opengiro_sandbox.banks import Account, Bank
+from opengiro_sandbox.book import Book
+from opengiro_sandbox.payment import (
+    SILENT_APPROVAL,
+    Authorisation,
+    Payment,
+    awaits_execution,
+    is_dead,
+)
+
+# Opened on demand for an IBAN that carries the bank's own bank code but is not one of the three demo accounts.
+OTHER_ACCOUNT_OPENING = 2_500_00
+
+
+def account_of(bank: Bank, iban: str) -> Account:
+    """Return the account behind an IBAN of this bank."""
+    known = {account.iban: account for account in bank.accounts}
+    return known.get(iban) or Account(iban, "other", OTHER_ACCOUNT_OPENING)
+
+
+def offered_accounts(bank: Bank, payment: Payment) -> tuple[Account, ...]:
+    """Return the accounts the payer may pay from: the one the order names, else all."""
+    named = payment.order.debtor_iban
+    return (account_of(bank, named),) if named else bank.accounts
+
+
+def balance(book: Book, account: Account) -> int:
+    """Return what is left on the account, in cents."""
+    return account.opening + book.moved(account.iban)
+
+
+def objection(account: Account, left: int, amount: int) -> str:
+    """Return the ISO reason why the account cannot pay, or nothing when it can."""
+    if account.blocked:
+        return "AC06"
+    return "AM04" if left < amount else ""
+
+
+def answer(book: Book, bank: Bank, token: str, approve: bool, now: datetime) -> None:
+    """Take the payer's answer, unless the matter is closed already."""
+    with book.writing():
+        found = book.load_by_token(bank.code, token)
+        if found is None or found[0].decided_at or is_dead(*found, now):
+            return
+        _record(book, bank, *found, approve, now)
+
+
+def _record(
+    book: Book, bank: Bank, authorisation: Authorisation, payment: Payment, approve: bool, at: datetime
+) -> None:
+    if authorisation.cancels:
+        # Execution may have begun while the payer was thinking; then the approval comes too late.
+        approve = approve and awaits_execution(payment, bank, at)
+    book.save_decision(authorisation.id, approve, at)
+    if authorisation.cancels:
+        if approve:
+            book.save_cancellation(payment, at)
+    elif not approve:
+        book.save_rejection(payment, "DS02", at)
+    else:
+        _pay(book, bank, authorisation, payment, at)
+
+
+def _pay(book: Book, bank: Bank, authorisation: Authorisation, payment: Payment, at: datetime) -> None:
+    account = account_of(bank, authorisation.account or offered_accounts(bank, payment)[0].iban)
+    reason = objection(account, balance(book, account), payment.order.amount)
+    if reason:
+        book.save_rejection(replace(payment, debtor_iban=account.iban), reason, at)
+    else:
+        book.save_approval(payment, account.iban, at)
+
+
+def answer_silently(book: Book, bank: Bank, now: datetime) -> None:
+    """Approve what has waited on the phone for long enough without anybody opening the app.
+
+    It runs whenever somebody asks this bank anything, and dates the approval to when it was due.
+    """
+    if bank.approach != "DECOUPLED":
+        return
+    for authorisation in book.load_undecided(bank.code):
+        due = authorisation.started_at + SILENT_APPROVAL
+        if authorisation.opened_at is None and due <= now:
+            answer(book, bank, authorisation.token, approve=True, now=due)
