@@ -1,0 +1,1 @@
+"""The `opengiro` command: one module a subcommand."""

@@ -1,0 +1,1 @@
+"""The wires we speak: one folder a dialect, and none knows another."""
