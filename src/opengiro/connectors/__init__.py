@@ -1,4 +1,4 @@
-"""The way out to banks: `HttpLine` bounds an exchange in time and size and knows whether an order may have left.
+"""The way out to banks: `HttpLine` bounds an exchange in time and size, and knows if an order may have left.
 
 Each folder beside this file exports one `CONNECTOR`. What an answer means is theirs to say: here 429 and 500
 are answers like any other, and nothing is ever sent twice.
@@ -63,9 +63,7 @@ class HttpLine:
             method, url, headers=headers, content=body or None, extensions=extensions
         ) as answer:
             read = await _read(answer, departure)
-            return Reply(
-                answer.status_code, {name.lower(): text for name, text in answer.headers.items()}, read
-            )
+            return Reply(answer.status_code, {name.lower(): text for name, text in answer.headers.items()}, read)
 
 
 class _Departure:

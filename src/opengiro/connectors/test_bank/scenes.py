@@ -43,9 +43,7 @@ VALIDATED = "AUTHENTICATION_VALIDATED"
 _PROMPT = "Open your bank's app on your phone and approve the payment waiting there."
 
 CODE = Field("openapisms", "The code we sent you by text message")
-ACCOUNT = Field(
-    "account_id", "The account to pay from", choices=(("main", "Main account"), ("snd", "Second account"))
-)
+ACCOUNT = Field("account_id", "The account to pay from", choices=(("main", "Main account"), ("snd", "Second account")))
 
 
 class Memory(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,257 @@
+"""Our words into a bank's and back: pure functions, no network, no clock."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from opengiro.connectors.berlin_group.heard import REASONS, meaning, reason_in
+from opengiro.domain.accounts import Account, Scheme
+from opengiro.domain.banks import BankTrouble, Decoupled, Moved, Order, Redirect, Reply
+from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_reference, sepa_text
+
+_PRODUCTS = {
+    Execution.FIRST_OPEN_DAY: "sepa-credit-transfers",
+    Execution.DEFERRED: "sepa-credit-transfers",
+    Execution.INSTANT: "instant-sepa-credit-transfers",
+}
+_FIELDS = {
+    "debtorAccount": Reason.INVALID_EMITTER,
+    "creditorAccount": Reason.INVALID_BENEFICIARY,
+    "creditorName": Reason.INVALID_BENEFICIARY,
+    "instructedAmount.currency": Reason.INVALID_CURRENCY,
+    "instructedAmount": Reason.INVALID_AMOUNT,
+    "requestedExecutionDate": Reason.INVALID_DATE,
+    "remittanceInformation": Reason.INVALID_LABEL,
+    "endToEndIdentification": Reason.INVALID_REFERENCE,
+}
+_SAID_LENGTH_MAX = 300
+_WAIT_MAX = timedelta(days=1)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A bank's answer with its oddities smoothed out; `links` are absolute, those without address are dropped."""
+
+    status: int
+    body: Mapping[str, Any]
+    links: Mapping[str, str]
+    approach: str | None = None
+    retry_after: timedelta | None = None
+
+    def text(self, name: str) -> str | None:
+        """Return a member of the body if it is a text with something in it."""
+        value = self.body.get(name)
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """What the bank says to us, as a list of objects whatever it sent."""
+        listed = self.body.get("tppMessages")
+        return [message for message in listed if isinstance(message, dict)] if isinstance(listed, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The bank wants the authorisation started by a request of its own, perhaps with the payer's name there."""
+
+    url: str
+    identify: bool
+
+
+def product(order: Order) -> str:
+    """Return the payment product that carries the order; raises `BankTrouble` where the standard has none."""
+    if order.execution not in _PRODUCTS:
+        raise unfit("this standard's single payments know no periodic order", None)
+    return _PRODUCTS[order.execution]
+
+
+def payment_body(order: Order) -> bytes:
+    """Return the JSON of a single payment; the payer's account only where it is known."""
+    if order.amount.currency != "EUR":
+        raise unfit("SEPA carries euros only", Reason.INVALID_CURRENCY)
+    body: dict[str, Any] = {
+        "endToEndIdentification": sepa_reference(order.reference_id) or None,
+        "debtorAccount": order.payer and _iban(order.payer, Reason.INVALID_EMITTER),
+        "instructedAmount": {"currency": order.amount.currency, "amount": order.amount.text()},
+        "creditorAccount": _iban(order.payee, Reason.INVALID_BENEFICIARY),
+        "creditorName": sepa_text(order.payee.holder, NAME_LENGTH_MAX),
+        "remittanceInformationUnstructured": sepa_text(order.label) or None,
+        "requestedExecutionDate": _date(order),
+    }
+    return msgspec.json.encode({name: value for name, value in body.items() if value is not None})
+
+
+def _iban(account: Account, reason: Reason) -> dict[str, str]:
+    if account.scheme is not Scheme.IBAN:
+        raise unfit("SEPA knows accounts by IBAN only", reason)
+    return {"iban": account.identification}
+
+
+def _date(order: Order) -> str | None:
+    if order.execution is not Execution.DEFERRED or order.requested_date is None:
+        return None
+    return order.requested_date.isoformat()
+
+
+def unfit(said: str, reason: Reason | None) -> BankTrouble:
+    """Return the trouble of an order that no bank of this standard could take: nothing was sent."""
+    return BankTrouble(said, permanent=True, money=Moved.NOT_SENT, reason=reason)
+
+
+def payer_ip(text: str | None, *, ipv6: bool) -> str:
+    """Return the payer's address as `PSU-IP-Address` may hold it: the standard's schema knows IPv4 only.
+
+    An IPv4 address inside an IPv6 one is taken out; any other IPv6 address goes to banks known to take it, and
+    everybody else is told 0.0.0.0, "not specified".
+    """
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104  # an unknown payer, not a socket to bind
+    if address.version == 4:
+        return str(address)
+    inner = address.ipv4_mapped or address.sixtofour
+    if address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return str(inner or (address if ipv6 else "0.0.0.0"))  # noqa: S104
+
+
+def read_answer(reply: Reply, base_url: str, url: str) -> Answer:
+    """Read a reply as tolerantly as banks write it; what is no JSON object counts as an empty one."""
+    try:
+        body = msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = None
+    body = body if isinstance(body, dict) else {}
+    headers = {name.lower(): text for name, text in reply.headers.items()}
+    return Answer(
+        status=reply.status,
+        body=body,
+        links=_links(body.get("_links"), base_url, url),
+        approach=headers.get("aspsp-sca-approach", "").strip().upper() or None,
+        retry_after=_wait(headers),
+    )
+
+
+def _links(listed: object, base_url: str, url: str) -> dict[str, str]:
+    if not isinstance(listed, dict):
+        return {}
+    found = {}
+    for name, link in listed.items():
+        href = link.get("href") if isinstance(link, dict) else link
+        if isinstance(href, str) and href:
+            found[name] = _absolute(href, base_url, url)
+    return found
+
+
+def _absolute(href: str, base_url: str, url: str) -> str:
+    # Banks behind a gateway write addresses from their own root, unaware of the path we reach them by.
+    return base_url.rstrip("/") + href if href.startswith("/v1/") else urljoin(url, href)
+
+
+def _wait(headers: Mapping[str, str]) -> timedelta | None:
+    text = headers.get("retry-after", "").strip()
+    if text.isdecimal() and text.isascii():
+        return min(timedelta(seconds=int(text[:9])), _WAIT_MAX)
+    try:
+        # The bank's own date is the only clock its deadline may be measured by.
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait, timedelta()), _WAIT_MAX)
+
+
+def same_bank(url: str, base_url: str) -> bool:
+    """Tell whether an address a bank named is at the bank: only there do we send anything."""
+    there, here = urlsplit(url), urlsplit(base_url)
+    return (there.scheme, there.netloc) == (here.scheme, here.netloc)
+
+
+def next_step(answer: Answer, base_url: str) -> Redirect | Decoupled | Start | None:
+    """Return how the payer approves, None if there is nothing to approve; raises `BankTrouble` if we cannot."""
+    links = answer.links
+    if answer.text("scaStatus") in {"finalised", "exempted"}:
+        return None
+    if "scaRedirect" in links and _fit_for_payer(links["scaRedirect"], base_url):
+        return Redirect(links["scaRedirect"])
+    if "scaOAuth" in links:
+        raise unsupported("the bank wants an OAuth authorisation, which is not supported")
+    if "startAuthorisation" in links:
+        return Start(links["startAuthorisation"], identify=False)
+    if "startAuthorisationWithPsuIdentification" in links:
+        return Start(links["startAuthorisationWithPsuIdentification"], identify=True)
+    if answer.approach == "DECOUPLED":
+        return Decoupled(answer.text("psuMessage"))
+    if meaning(answer.text("transactionStatus") or "", None)[0]:
+        return None
+    if answer.approach == "EMBEDDED":
+        raise unsupported("the bank wants the payer's bank password through us, which is not supported")
+    raise unsupported("the bank names no way to approve the payment that is supported")
+
+
+def _fit_for_payer(url: str, base_url: str) -> bool:
+    # The payer's browser goes there: never to a script, and never from TLS to clear text.
+    scheme = urlsplit(url).scheme
+    return scheme == "https" or (scheme == "http" and urlsplit(base_url).scheme == "http")
+
+
+def unsupported(said: str) -> BankTrouble:
+    """Return the trouble of an approval we cannot lead the payer to: without it no money moves."""
+    return BankTrouble(said, permanent=True, money=Moved.REFUSED, reason=Reason.BANK_UNAVAILABLE)
+
+
+def trouble(answer: Answer) -> BankTrouble:
+    """Return what an answer other than success means for an order that was just sent.
+
+    503 and 429 are said before an order is looked at; other 4xx refuse it; a server error, a redirection or an
+    unreadable success may hide an order that was taken.
+    """
+    if answer.status in {429, 503}:
+        money = Moved.NOT_SENT
+    elif 400 <= answer.status < 500 and answer.status != 408:
+        money = Moved.REFUSED
+    else:
+        money = Moved.UNKNOWN
+    return BankTrouble(
+        said(answer),
+        permanent=money is Moved.REFUSED,
+        money=money,
+        reason=reason(answer) or (Reason.BANK_UNAVAILABLE if money is Moved.NOT_SENT else None),
+        message=answer.text("psuMessage"),
+        retry_after=answer.retry_after,
+    )
+
+
+def said(answer: Answer) -> str:
+    """Return the bank's words in one line: HTTP status, then code, path and text of each message."""
+    words = [str(answer.status)]
+    for message in answer.messages:
+        words += [str(message[key]) for key in ("code", "path", "text") if message.get(key)]
+    return " ".join(words)[:_SAID_LENGTH_MAX]
+
+
+def reason(answer: Answer) -> Reason | None:
+    """Return why the bank said no: an ISO code anywhere, else the field it complains of, else its own code."""
+    texts = [str(value) for message in answer.messages for value in message.values()]
+    texts += filter(None, map(answer.text, ("reasonCode", "reason", "statusReason", "psuMessage")))
+    named = (_complaint(message) for message in answer.messages)
+    return reason_in(*texts) or next(filter(None, named), None)
+
+
+def _complaint(message: Mapping[str, Any]) -> Reason | None:
+    code, path = str(message.get("code")), str(message.get("path"))
+    if REASONS.get(code) in {Reason.INVALID_VALUE, None}:
+        for field, meant in _FIELDS.items():
+            if field in path:
+                return meant
+    return REASONS.get(code)
