@@ -137,7 +137,6 @@ class Confirm:
     until: datetime | None = None
 
 
-
 NextAction = Redirect | Decoupled | AskFields | Confirm | None
 
 

@@ -14,7 +14,12 @@ EXPONENTS = {
 }  # fmt: skip
 """Decimals of each currency we can hold (ISO 4217, minor unit)."""
 
-SYMBOLS = {"EUR": ("€", "Euro"), "GBP": ("£", "Pound Sterling"), "USD": ("$", "US Dollar"), "CHF": ("CHF", "Swiss Franc")}
+SYMBOLS = {
+    "EUR": ("€", "Euro"),
+    "GBP": ("£", "Pound Sterling"),
+    "USD": ("$", "US Dollar"),
+    "CHF": ("CHF", "Swiss Franc"),
+}
 """Sign and English name of the currencies that wires describe at length; others use their code for both."""
 
 # Twelve digits before the point keep every sum inside 64 bits; the check runs before `int` so that no

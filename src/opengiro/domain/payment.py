@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from opengiro.domain.lifecycle import FINAL, State, Trigger
+from opengiro.domain.lifecycle import FINAL, State, Trigger, move
 
 if TYPE_CHECKING:
     from opengiro.domain.accounts import Account
@@ -97,6 +98,8 @@ class Payment:
     bank_message: str | None = None
     validated_at: datetime | None = None
     bank_payment_id: str | None = None
+    country: str | None = None  #: of the chosen bank, ISO 3166 alpha-2
+    moved: int = 0  #: ordinal of its last move
 
     @property
     def final(self) -> bool:
@@ -145,3 +148,41 @@ def instruction_state(state: State) -> InstructionState | None:
     A partial result without detail leaves each instruction `accepted`, as the powens wire documents.
     """
     return InstructionState.ACCEPTED if state is State.PARTIAL else _AFTER.get(state)
+
+
+def advance(
+    payment: Payment,
+    triggers: Iterable[Trigger],
+    at: datetime,
+    *,
+    reason: Reason | None = None,
+    message: str | None = None,
+    said: str | None = None,
+) -> tuple[Payment, tuple[Move, ...]]:
+    """Return the payment after these triggers, with the moves that record them; a trigger without effect is skipped."""
+    moves: list[Move] = []
+    for trigger in triggers:
+        target = move(payment.state, trigger)
+        if target is None:
+            continue
+        why = reason if target is State.REJECTED else None
+        moves.append(
+            Move(payment.merchant_id, payment.payment_id, payment.moved + 1, payment.state, trigger, target, at,
+                 why, message, said)
+        )  # fmt: skip
+        payment = _moved(payment, target, at, why, message)
+    return payment, tuple(moves)
+
+
+def _moved(payment: Payment, target: State, at: datetime, reason: Reason | None, message: str | None) -> Payment:
+    states = instruction_state(target)
+    return replace(
+        payment,
+        state=target,
+        moved=payment.moved + 1,
+        reason=reason,
+        bank_message=message or payment.bank_message,
+        cancelling=False,
+        validated_at=at if target is State.VALIDATING else payment.validated_at,
+        instructions=tuple(replace(one, state=states) for one in payment.instructions),
+    )

@@ -28,6 +28,7 @@ class Refusal(StrEnum):
     BANK_UNKNOWN = "bank_unknown"  #: no such bank, or not for payments
     BANK_UNSUITABLE = "bank_unsuitable"  #: this bank cannot execute this payment
     BANK_UNAVAILABLE = "bank_unavailable"  #: the bank did not take the order; no money moved
+    BANK_DECLINED = "bank_declined"  #: the bank refused the order as given, such as the payer's account
     PAYER_ACCOUNT_REQUIRED = "payer_account_required"  #: this bank needs the payer's IBAN first
     CANCEL_UNSUPPORTED = "cancel_unsupported"  #: too late to cancel, or the bank cannot
     BODY_TOO_LARGE = "body_too_large"  #: above the limit for request bodies

@@ -79,6 +79,7 @@ CREATE TABLE payments (
     reason            TEXT,
     bank_message      TEXT,
     bank_payment_id   TEXT,
+    moved             INTEGER NOT NULL DEFAULT 0,
     payer_index       BYTEA,
     sealed            BYTEA NOT NULL,
     PRIMARY KEY (merchant_id, payment_id)

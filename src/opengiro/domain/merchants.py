@@ -1,0 +1,54 @@
+"""Merchants (tenants), their applications, and the settings that change how their payments behave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+EXPIRE_DAYS_DEFAULT = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merchant:
+    """A tenant with its settings as they were when it was loaded; settings are text by key."""
+
+    merchant_id: int
+    domain: str
+    name: str
+    legal_name: str
+    zone: str  #: IANA zone of its civil dates and of the wire's DateTimes
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def maximum_minor(self) -> int:
+        """Ceiling of one payment in cents; 0 means none."""
+        whole, _, fraction = self.settings.get("payment.max_amount", "0").partition(".")
+        return int(whole or "0") * 100 + int((fraction + "00")[:2])
+
+    @property
+    def expire_days(self) -> int:
+        """Days after which a payment without final status expires."""
+        return int(self.settings.get("payment.manual_expire_time_days", str(EXPIRE_DAYS_DEFAULT)))
+
+    @property
+    def confirms_by_hand(self) -> bool:
+        """Whether the merchant wants the last word after the payer's approval."""
+        return self.settings.get("payment.auto_confirmation", "1") == "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A merchant's API credentials and the exact redirect URIs it may use."""
+
+    merchant_id: int
+    client_id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    secret_hash: bytes
+    created_at: datetime
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    def may_redirect_to(self, uri: str) -> bool:
+        """Whether the URI is registered, compared character by character."""
+        return uri in self.redirect_uris

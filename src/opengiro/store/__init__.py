@@ -1,0 +1,45 @@
+"""Where facts are kept. One `Store` holds a door for each noun; rows travel no further than this room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from opengiro.store.answers import Answers
+from opengiro.store.attempts import Attempts
+from opengiro.store.banks import Banks
+from opengiro.store.engines import Conflict, Write
+from opengiro.store.merchants import Applications, Merchants
+from opengiro.store.payments import Payments
+from opengiro.store.tokens import Sessions, Tokens
+
+if TYPE_CHECKING:
+    from opengiro.store.engines import Engine, Row
+    from opengiro.store.vault import Vault
+
+__all__ = ["Conflict", "Store", "Write"]
+
+
+class Store:
+    """All doors over one engine and one vault."""
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        """Build the doors; nothing is read yet."""
+        self.engine = engine
+        self.vault = vault
+        self.merchants = Merchants(engine)
+        self.applications = Applications(engine)
+        self.tokens = Tokens(engine, vault)
+        self.sessions = Sessions(engine)
+        self.payments = Payments(engine, vault)
+        self.attempts = Attempts(engine, vault)
+        self.answers = Answers(engine, vault)
+        self.banks = Banks(engine)
+
+    async def commit(self, writes: Iterable[Write]) -> list[list[Row]]:
+        """Save everything or nothing, durably; raises `Conflict` when somebody was faster."""
+        return await self.engine.commit(list(writes))
+
+    def close(self) -> None:
+        """Finish what was accepted, then let go of the database."""
+        self.engine.close()

@@ -1,0 +1,106 @@
+-- name: fan_out_move
+-- One delivery per endpoint, in the transaction of the move. The merchant may want only moves that no call caused
+-- ($5 background). It waits for an earlier event of the same payment that is being retried.
+INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us)
+SELECT w.merchant_id, w.webhook_id, $2, $3, $4,
+    COALESCE((
+        SELECT MAX(e.due_us) FROM deliveries e
+        WHERE e.merchant_id = w.merchant_id AND e.webhook_id = w.webhook_id AND e.payment_id = $2
+            AND e.stage = 'waiting' AND e.due_us > $4), $4)
+FROM webhooks w
+WHERE w.merchant_id = $1 AND w.topic = 'payment_moved' AND w.deleted_us IS NULL AND w.disabled_us IS NULL
+    AND ($5 OR NOT EXISTS (
+        SELECT 1 FROM settings s
+        WHERE s.merchant_id = $1 AND s.key = 'payment.state_updated_webhook.systematic' AND s.value = '0'));
+
+-- name: insert_test_delivery
+-- A delivery that no move caused, with its body ready.
+INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us, data_id, sealed)
+VALUES ($1, $2, $3, 0, $4, $4, $5, $6);
+
+-- name: claim_deliveries
+-- Take what is due for one endpoint, and of each payment only its earliest event that is not settled.
+UPDATE deliveries SET stage = 'sending', fence = fence + 1, leased_until_us = $4
+WHERE (merchant_id, webhook_id, payment_id, ordinal) IN (
+    SELECT d.merchant_id, d.webhook_id, d.payment_id, d.ordinal FROM deliveries d
+    WHERE d.merchant_id = $1 AND d.webhook_id = $2 AND d.stage = 'waiting' AND d.due_us <= $3
+        AND NOT EXISTS (
+            SELECT 1 FROM deliveries e
+            WHERE e.merchant_id = $1 AND e.webhook_id = $2 AND e.payment_id = d.payment_id
+                AND e.ordinal < d.ordinal AND e.stage IN ('waiting', 'sending'))
+    ORDER BY d.due_us, d.payment_id, d.ordinal LIMIT $5)
+    AND stage = 'waiting'
+RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed;
+
+-- name: free_lapsed_deliveries
+-- Whoever claimed these died; $1 is real time, which leases follow.
+UPDATE deliveries SET stage = 'waiting', leased_until_us = NULL WHERE stage = 'sending' AND leased_until_us <= $1;
+
+-- name: free_delivery
+-- Give a claim back unused.
+UPDATE deliveries SET stage = 'waiting', leased_until_us = NULL
+WHERE merchant_id = $1 AND webhook_id = $2 AND payment_id = $3 AND ordinal = $4 AND stage = 'sending' AND fence = $5;
+
+-- name: save_delivery_body
+-- The bytes every attempt will send.
+UPDATE deliveries SET data_id = $6, sealed = $7
+WHERE merchant_id = $1 AND webhook_id = $2 AND payment_id = $3 AND ordinal = $4 AND stage = 'sending' AND fence = $5;
+
+-- name: settle_delivery
+-- How an attempt ended, unless somebody else claimed the delivery meanwhile.
+UPDATE deliveries SET stage = $6, due_us = $7, attempts = $8, leased_until_us = NULL
+WHERE merchant_id = $1 AND webhook_id = $2 AND payment_id = $3 AND ordinal = $4 AND stage = 'sending' AND fence = $5;
+
+-- name: hold_later_deliveries
+-- Later events of the same payment wait as long as the one before them, so nobody looks at them in vain.
+UPDATE deliveries SET due_us = $5
+WHERE merchant_id = $1 AND webhook_id = $2 AND payment_id = $3 AND ordinal > $4 AND stage = 'waiting' AND due_us < $5;
+
+-- name: hasten_later_deliveries
+-- The event before them is settled, so the later ones that waited for it are due.
+UPDATE deliveries SET due_us = $5
+WHERE merchant_id = $1 AND webhook_id = $2 AND payment_id = $3 AND ordinal > $4 AND stage = 'waiting' AND attempts = 0
+    AND due_us > $5;
+
+-- name: revive_parked_deliveries
+-- The endpoint accepts again: what was given up gets one more attempt, and after an outage ($4) whatever failed.
+UPDATE deliveries SET stage = 'waiting', due_us = $3
+WHERE merchant_id = $1 AND webhook_id = $2 AND stage = 'parked' AND (attempts <= $5 OR $4);
+
+-- name: hasten_deliveries
+-- After an outage nothing waits for its next step any more.
+UPDATE deliveries SET due_us = $3
+WHERE merchant_id = $1 AND webhook_id = $2 AND stage = 'waiting' AND due_us > $3;
+
+-- name: replay_delivery
+-- Send it again, the same bytes, as if it had just become due.
+UPDATE deliveries SET stage = 'waiting', due_us = $4
+WHERE merchant_id = $1 AND webhook_id = $2 AND data_id = $3 AND stage IN ('delivered', 'parked', 'waiting')
+RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed;
+
+-- name: insert_delivery_try
+-- What one attempt sent and heard.
+INSERT INTO delivery_tries (merchant_id, webhook_id, payment_id, ordinal, attempt, at_us, status, failure,
+    duration_ms, sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: load_delivery_tries
+-- The newest attempts of one webhook with the delivery each belongs to.
+SELECT d.merchant_id, d.webhook_id, d.payment_id, d.ordinal, d.stage, d.created_us, d.due_us, d.attempts, d.fence,
+    d.data_id, d.sealed, t.attempt, t.at_us, t.status, t.failure, t.duration_ms, t.sealed
+FROM delivery_tries t JOIN deliveries d ON d.merchant_id = t.merchant_id AND d.webhook_id = t.webhook_id
+    AND d.payment_id = t.payment_id AND d.ordinal = t.ordinal
+WHERE t.merchant_id = $1 AND t.webhook_id = $2
+ORDER BY t.at_us DESC, t.attempt DESC LIMIT $3 OFFSET $4;
+
+-- name: load_deliveries
+-- The newest deliveries of one webhook; $3 names a stage, null means all.
+SELECT merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed
+FROM deliveries
+WHERE merchant_id = $1 AND webhook_id = $2 AND (CAST($3 AS TEXT) IS NULL OR stage = $3)
+ORDER BY created_us DESC, payment_id DESC, ordinal DESC LIMIT $4 OFFSET $5;
+
+-- name: delete_old_deliveries
+-- What is settled leaves after its time ($1), and what an endpoint never took long after ($2).
+DELETE FROM deliveries
+WHERE (created_us <= $1 AND stage IN ('delivered', 'parked')) OR (created_us <= $2 AND stage = 'waiting');

@@ -1,0 +1,187 @@
+"""The payer (or the merchant for them) chose a bank: start an attempt there.
+
+1. An attempt row is committed; the unique index lets only one live attempt exist.
+2. The bank is called. 3. What it said is saved. A crash between these leaves a row that tells what may have left,
+and nothing is sent twice: the same choice made again gets the attempt that already runs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from opengiro.domain.accounts import Account
+from opengiro.domain.attempt import LINK_LIFE, Attempt, Phase
+from opengiro.domain.banks import Bank, BankTrouble, Errand, Heard, Moved, Need
+from opengiro.domain.compatibility import fits
+from opengiro.domain.identifiers import guid7, mint_token
+from opengiro.domain.lifecycle import State, Trigger
+from opengiro.domain.payment import Payment, Reason, advance
+from opengiro.domain.refusals import Complaint, Refusal, Refused
+from opengiro.store import Conflict
+from opengiro.usecases import Core, Standing
+from opengiro.usecases.ask_bank import errand_of, listen, load_standing, save_attempt, withdraw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseBank:
+    """The choice. `keep_open` leaves the payment choosable when the bank does not take it, as hosted pages want."""
+
+    merchant_id: int
+    payment_id: int
+    bank_id: str
+    back_to: str
+    payer: Account | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    payer_ip: str | None = None
+    payer_agent: str | None = None
+    keep_open: bool = False
+    switch: bool = False  #: withdraw a live attempt at another bank first, if that bank can
+
+
+async def choose_bank(core: Core, command: ChooseBank) -> Standing:
+    """Start an attempt at the bank and return where the payment stands; raises `Refused`."""
+    standing = await load_standing(core, command.merchant_id, command.payment_id)
+    bank = core.bank(command.bank_id)
+    if running := await _running(core, standing, command):
+        return running
+    standing = await load_standing(core, command.merchant_id, command.payment_id)
+    payment = _plan_choice(core, standing.payment, bank, command)
+    ticket = mint_token(payment.merchant_id, core.chance(32))
+    attempt = _plan_attempt(core, standing, command, ticket)
+    started = await _commit(core, standing.payment, payment, attempt, ticket)
+    return started if isinstance(started, Standing) else await _call(core, payment, attempt, bank, command)
+
+
+async def _running(core: Core, standing: Standing, command: ChooseBank) -> Standing | None:
+    """Return the attempt that already runs at this bank; refuse while another bank may still pay."""
+    attempt = standing.attempt
+    if standing.payment.state not in (State.CREATED, State.VALIDATING):
+        raise Refused(Refusal.STATE_FORBIDS)
+    if attempt is None or attempt.phase is Phase.ENDED:
+        return None
+    if attempt.bank_id == command.bank_id:
+        return standing
+    if not command.switch or not await withdraw(core, standing.payment, attempt):
+        raise Refused(Refusal.ATTEMPT_LIVE)
+    await save_attempt(core, standing, replace(attempt, phase=Phase.ENDED, action=None, next_ask_at=None))
+    return None
+
+
+def _plan_choice(core: Core, payment: Payment, bank: Bank, command: ChooseBank) -> Payment:
+    """Return the payment with this choice, or refuse what the bank cannot execute."""
+    if payment.bank_locked and payment.bank_id not in (None, bank.bank_id):
+        raise Refused(Refusal.BANK_UNSUITABLE, Complaint("connector_uuid", "another bank was fixed at creation"))
+    chosen = replace(
+        payment,
+        version=payment.version + 1,
+        bank_id=bank.bank_id,
+        country=bank.countries[0],
+        payer=command.payer or payment.payer,
+    )
+    if bank.payer_account is Need.REQUIRED and chosen.payer is None:
+        raise Refused(Refusal.PAYER_ACCOUNT_REQUIRED, Complaint("payer", "this bank needs the payer's account", True))
+    if not fits(bank, chosen, core.now(payment.merchant_id).date()):
+        raise Refused(Refusal.BANK_UNSUITABLE)
+    return chosen
+
+
+def _plan_attempt(core: Core, standing: Standing, command: ChooseBank, ticket: str) -> Attempt:
+    now = core.now(command.merchant_id)
+    last = standing.attempt
+    return Attempt(
+        merchant_id=command.merchant_id,
+        payment_id=command.payment_id,
+        ordinal=last.ordinal + 1 if last else 1,
+        version=0,
+        bank_id=command.bank_id,
+        phase=Phase.INITIATING,
+        request_id=str(uuid.UUID(guid7(now, core.chance(10)))),
+        started_at=now,
+        ends_at=now + LINK_LIFE,
+        back_to=command.back_to,
+        return_url=f"{core.own_url}/return/{ticket}",
+        fields={**_defaults(standing.payment), **command.fields},
+        payer_ip=command.payer_ip,
+        payer_agent=command.payer_agent,
+        # Should we die during the call, the observer finds the attempt a little later.
+        next_ask_at=now + LINK_LIFE / 10,
+    )
+
+
+def _defaults(payment: Payment) -> dict[str, str]:
+    """Return the field values the merchant preset at creation."""
+    return msgspec.json.decode(payment.defaults, type=dict[str, str]) if payment.defaults else {}
+
+
+async def _commit(core: Core, before: Payment, payment: Payment, attempt: Attempt, ticket: str) -> Standing | None:
+    """Save choice and attempt; when another click was faster, return what it started."""
+    writes = core.store.payments.save_moves(payment, before, ())
+    try:
+        await core.store.commit([*writes, core.store.attempts.insert(attempt, ticket)])
+    except Conflict:
+        standing = await load_standing(core, payment.merchant_id, payment.payment_id)
+        running = standing.attempt
+        if running is None or running.phase is Phase.ENDED or running.bank_id != attempt.bank_id:
+            raise Refused(Refusal.ATTEMPT_LIVE) from None
+        return standing
+    return None
+
+
+async def _call(core: Core, payment: Payment, attempt: Attempt, bank: Bank, command: ChooseBank) -> Standing:
+    standing = Standing(payment, attempt)
+    connector = core.connectors[bank.connector]
+    try:
+        heard = await connector.initiate(core.line, errand_of(core, payment, attempt))
+    except BankTrouble as trouble:
+        return await _troubled(core, standing, attempt, trouble, command)
+    # Whatever a bank calls an order it took, the payer's choice is made.
+    given = replace(heard, trigger=heard.trigger or Trigger.PAYER_CHOSE_BANK, known=True)
+
+    async def already_heard(_: Errand) -> Heard:
+        return given
+
+    return await listen(core, standing, already_heard)
+
+
+async def _troubled(
+    core: Core, standing: Standing, attempt: Attempt, trouble: BankTrouble, command: ChooseBank
+) -> Standing:
+    """Save what the trouble means: nothing happened, a refusal, or an outcome nobody knows yet."""
+    if trouble.money is Moved.UNKNOWN:
+        lost = replace(attempt, phase=Phase.UNKNOWN, said=trouble.said, next_ask_at=attempt.ends_at)
+        return await _save(core, standing, lost, (Trigger.PAYER_CHOSE_BANK,), trouble)
+    ended = replace(attempt, phase=Phase.ENDED, said=trouble.said, message=trouble.message, next_ask_at=None)
+    if command.keep_open and _payer_can_mend(trouble):
+        await _save(core, standing, ended, (), trouble)
+        refused = trouble.money is Moved.REFUSED
+        raise Refused(Refusal.BANK_DECLINED if refused else Refusal.BANK_UNAVAILABLE, detail=trouble.message)
+    return await _save(core, standing, ended, (Trigger.BANK_REJECTED,), trouble)
+
+
+def _payer_can_mend(trouble: BankTrouble) -> bool:
+    """Whether another bank, another try or another account of the payer may still work."""
+    return trouble.money is Moved.NOT_SENT or trouble.reason is Reason.INVALID_EMITTER
+
+
+async def _save(
+    core: Core, standing: Standing, attempt: Attempt, triggers: tuple[Trigger, ...], trouble: BankTrouble
+) -> Standing:
+    """Save the attempt after trouble, with the moves that follow; nobody else writes while a bank is called."""
+    before, started = standing.payment, standing.attempt
+    if started is None:
+        return standing
+    reason = trouble.reason or (Reason.NOT_SPECIFIED if trouble.money is Moved.REFUSED else Reason.BANK_UNAVAILABLE)
+    now = core.now(before.merchant_id)
+    after, moves = advance(before, triggers, now, reason=reason, message=trouble.message, said=trouble.said)
+    attempt = replace(attempt, version=started.version + 1)
+    writes = [core.store.attempts.update(attempt, started)]
+    if moves:
+        after = replace(after, version=before.version + 1)
+        writes += core.store.payments.save_moves(after, before, moves)
+    await core.store.commit(writes)
+    core.moved.set()
+    return Standing(after, attempt)

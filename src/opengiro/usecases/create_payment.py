@@ -1,0 +1,130 @@
+"""Create a payment: the merchant's agreement, saved with move 0 and the idempotency key in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from opengiro.domain.identifiers import guid7, payment_id, reference_prefix
+from opengiro.domain.payment import Execution, Instruction, Payment
+from opengiro.domain.refusals import Complaint, Refusal, Refused
+from opengiro.domain.schedule import expiry
+from opengiro.store import Conflict
+from opengiro.store.answers import Answer, Receipt
+from opengiro.usecases import Core
+from opengiro.usecases.recall_answer import recall_answer
+
+if TYPE_CHECKING:
+    from opengiro.domain.accounts import Account
+    from opengiro.domain.merchants import Application, Merchant
+    from opengiro.domain.money import Money
+    from opengiro.domain.parties import Party
+
+_ID_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstruction:
+    """What the merchant asked for; `reference_id` None lets us make the end-to-end id."""
+
+    amount: Money
+    label: str
+    execution: Execution
+    payee: Account
+    execution_date: date | None = None
+    payee_party: Party | None = None
+    reference_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePayment:
+    """The command, every field already checked for form by the dialect that read it."""
+
+    merchant_id: int
+    client_id: str
+    redirect_uri: str
+    client_state: str | None
+    instructions: tuple[NewInstruction, ...]
+    bank_id: str | None = None
+    payer: Account | None = None
+    payer_party: Party | None = None
+    operator_party: Party | None = None
+    defaults: str | None = None
+
+
+async def create_payment(
+    core: Core, command: CreatePayment, render: Callable[[Payment], Answer], receipt: Receipt | None = None
+) -> Answer:
+    """Create the payment and return its rendering, which the idempotency key keeps; raises `Refused`."""
+    if receipt and (kept := await recall_answer(core, receipt)):
+        return kept
+    merchant = await core.merchant(command.merchant_id)
+    application = await core.store.applications.load(command.merchant_id, command.client_id)
+    if command.bank_id:
+        core.bank(command.bank_id)
+    for _ in range(_ID_TRIES):
+        now = core.now(command.merchant_id)
+        payment = plan_payment(command, merchant, application, now, core.chance)
+        answer = render(payment)
+        writes = core.store.payments.create(payment)
+        if receipt:
+            writes.append(core.store.answers.keep(receipt, answer, now))
+        try:
+            await core.store.commit(writes)
+        except Conflict:
+            # Either the key was used meanwhile, or the id was drawn twice within a millisecond.
+            if receipt and (kept := await recall_answer(core, receipt)):
+                return kept
+            continue
+        return answer
+    raise RuntimeError("no free payment id was drawn")
+
+
+def plan_payment(
+    command: CreatePayment,
+    merchant: Merchant,
+    application: Application | None,
+    now: datetime,
+    chance: Callable[[int], bytes],
+) -> Payment:
+    """Decide what is saved, or refuse; the merchant's own limits are judged here."""
+    if application is None or not application.may_redirect_to(command.redirect_uri):
+        raise Refused(Refusal.REDIRECT_UNREGISTERED)
+    instructions = _complete(command.instructions, reference_prefix(chance(20)))
+    payment = Payment(
+        merchant_id=command.merchant_id,
+        payment_id=payment_id(now, chance(2)),
+        guid=guid7(now, chance(10)),
+        client_id=command.client_id,
+        created_at=now,
+        expires_at=expiry(now, instructions[0].execution_date, merchant.expire_days),
+        redirect_uri=command.redirect_uri,
+        client_state=command.client_state,
+        instructions=instructions,
+        payer=command.payer,
+        payer_party=command.payer_party,
+        operator_party=command.operator_party,
+        bank_id=command.bank_id,
+        bank_locked=command.bank_id is not None,
+        defaults=command.defaults,
+    )
+    if merchant.maximum_minor and payment.total.minor > merchant.maximum_minor:
+        raise Refused(Refusal.AMOUNT_ABOVE_MAXIMUM, Complaint("instructions[0].amount", "above the merchant's maximum"))
+    return payment
+
+
+def _complete(asked: tuple[NewInstruction, ...], prefix: str) -> tuple[Instruction, ...]:
+    return tuple(
+        Instruction(
+            reference_id=one.reference_id or f"{prefix}-{position}",
+            amount=one.amount,
+            label=one.label,
+            execution=one.execution,
+            execution_date=one.execution_date,
+            payee=one.payee,
+            payee_party=one.payee_party,
+        )
+        for position, one in enumerate(asked, start=1)
+    )

@@ -1,0 +1,116 @@
+"""Swap a payment token for a checkout session, so that the token appears in one URL only, and find it again."""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opengiro.domain.attempt import Attempt
+from opengiro.domain.identifiers import mint_token
+from opengiro.domain.merchants import Merchant
+from opengiro.domain.payment import Payment
+from opengiro.domain.refusals import Refusal, Refused
+from opengiro.domain.rights import Right
+from opengiro.store.tokens import Session
+from opengiro.usecases import Core
+from opengiro.usecases.ask_bank import load_standing
+from opengiro.usecases.authenticate import authenticate, require
+
+_SESSION_LIFE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCheckout:
+    """What the link said; a `redirect_uri` of None means the payment's own."""
+
+    token: str
+    payment_id: int
+    client_id: str | None
+    dialect: str
+    redirect_uri: str | None = None
+    client_state: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCheckout:
+    """A new session: its public handle goes into the URL, its secret into a cookie."""
+
+    handle: str
+    secret: str
+    merchant_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """Everything a hosted page shows."""
+
+    session: Session
+    merchant: Merchant
+    payment: Payment
+    attempt: Attempt | None
+    now: datetime
+
+
+async def open_checkout(core: Core, command: OpenCheckout) -> OpenedCheckout:
+    """Open a session for whoever holds the payment's token; raises `Refused`, and then nobody is redirected."""
+    principal = await authenticate(core, command.token)
+    require(principal, Right.VALIDATE, payment_id=command.payment_id)
+    payment = await core.payment(principal.merchant_id, command.payment_id)
+    application = await core.store.applications.load(payment.merchant_id, payment.client_id)
+    if command.client_id is not None and command.client_id != payment.client_id:
+        raise Refused(Refusal.NOT_FOUND)
+    redirect_uri = command.redirect_uri or payment.redirect_uri
+    if application is None or not application.may_redirect_to(redirect_uri):
+        raise Refused(Refusal.REDIRECT_UNREGISTERED)
+    secret = mint_token(payment.merchant_id, core.chance(32))
+    handle = f"{payment.merchant_id:x}-{urlsafe_b64encode(core.chance(12)).decode()}"
+    session = Session(
+        merchant_id=payment.merchant_id,
+        handle=handle,
+        secret_hash=core.store.vault.fingerprint(secret),
+        payment_id=payment.payment_id,
+        dialect=command.dialect,
+        language=command.language,
+        redirect_uri=redirect_uri,
+        client_state=command.client_state,
+        expires_at=core.now(payment.merchant_id) + _SESSION_LIFE,
+    )
+    await core.store.commit([core.store.sessions.insert(session)])
+    return OpenedCheckout(handle, secret, payment.merchant_id)
+
+
+async def load_checkout(core: Core, handle: str, secret: str | None) -> Checkout:
+    """Return the checkout of this browser; a missing, wrong or old secret is `TOKEN_INVALID`."""
+    session = await _session(core, handle)
+    if session is None:
+        raise Refused(Refusal.NOT_FOUND)
+    if not hmac.compare_digest(core.store.vault.fingerprint(secret or ""), session.secret_hash):
+        raise Refused(Refusal.TOKEN_INVALID)
+    if session.expires_at <= core.now(session.merchant_id):
+        raise Refused(Refusal.TOKEN_INVALID)
+    return await show_checkout(core, session)
+
+
+async def show_checkout(core: Core, session: Session) -> Checkout:
+    """Return what the pages show of a session that was proven, or of a payment found by a return ticket."""
+    standing = await load_standing(core, session.merchant_id, session.payment_id)
+    return Checkout(
+        session=session,
+        merchant=await core.merchant(session.merchant_id),
+        payment=standing.payment,
+        attempt=standing.attempt,
+        now=core.now(session.merchant_id),
+    )
+
+
+async def _session(core: Core, handle: str) -> Session | None:
+    merchant, _, rest = handle.partition("-")
+    if not rest or len(handle) > 64:
+        return None
+    try:
+        return await core.store.sessions.load(int(merchant, 16), handle)
+    except ValueError:
+        return None
