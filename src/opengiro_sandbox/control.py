@@ -15,11 +15,11 @@ from starlette.routing import Route
 
 from opengiro_sandbox.banks import BANKS, BY_CODE, Bank, entry
 from opengiro_sandbox.clock import Clock, Shift
+from opengiro_sandbox.desk import Desk, read_body
 from opengiro_sandbox.order import decimal
 from opengiro_sandbox.payer import answer_silently, balance
 from opengiro_sandbox.payment import Payment, rejection, sca_status, transaction_status
 from opengiro_sandbox.refusals import Refused
-from opengiro_sandbox.xs2a import Desk, read_body
 
 STATIC = {"bank.css": "text/css", "phone.js": "text/javascript"}
 KEPT = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}

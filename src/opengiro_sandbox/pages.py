@@ -19,10 +19,10 @@ from starlette.routing import Route
 
 from opengiro_sandbox import words
 from opengiro_sandbox.banks import BY_CODE, INSTANT, Bank
+from opengiro_sandbox.desk import Desk, read_body
 from opengiro_sandbox.payer import account_of, answer, answer_silently, balance, offered_accounts
 from opengiro_sandbox.payment import Authorisation, Payment, execution_start, is_dead
 from opengiro_sandbox.refusals import Refused
-from opengiro_sandbox.xs2a import Desk, read_body
 
 HEADERS = {
     # Chromium holds every hop after a form against form-action: the TPP's page, and then the merchant's page that
@@ -65,10 +65,10 @@ class Visit:
         )
         return Response(html, status, HEADERS | {"Content-Language": self.lang}, "text/html")
 
-    def notice(self, key: str, status: int = 200, way_out: str = "", **facts: Any) -> Response:
+    def notice(self, key: str, status: int = 200, way_out: str = "") -> Response:
         """Return a calm page of one sentence."""
         title = "done_title" if key.startswith("done_") else f"{key}_title"
-        return self.page("notice.html", status, title=title, key=key, way_out=way_out, **facts)
+        return self.page("notice.html", status, title=title, key=key, way_out=way_out, sign=SIGNS[key])
 
     def go(self, path: str) -> Response:
         """Send the browser to another page of this bank."""
@@ -77,7 +77,10 @@ class Visit:
     async def form(self) -> dict[str, str]:
         """Return the posted fields."""
         body = await read_body(self.request)
-        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+        try:
+            fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+        except ValueError as wrong:
+            raise Refused("FORMAT_ERROR", "There are more fields than any form has.") from wrong
         return {name: values[0] for name, values in fields.items()}
 
 
@@ -94,6 +97,15 @@ class Ask:
         """The link's path at this bank."""
         return f"/authorise/{self.authorisation.token}"
 
+
+# What is drawn in a circle above a notice: a tick, a cross, a clock's hands, a dash.
+SIGNS = {
+    "done_approved": "M15 25l6 6 12-13",
+    "done_refused": "M17 17l14 14M31 17L17 31",
+    "expired": "M24 13v11l7 5",
+    "closed": "M16 24h16",
+    "unknown": "M16 24h16",
+}
 
 Show = Callable[[Visit], Awaitable[Response]]
 
@@ -129,7 +141,7 @@ def _serve(desk: Desk, show: Show) -> Callable[[Request], Awaitable[Response]]:
         answer_silently(desk.book, bank, visit.now)
         try:
             return await show(visit)
-        except (Refused, ValueError):
+        except Refused:
             # Nothing but a body no browser would send: too long, or too many fields.
             return visit.notice("unknown", 400)
 
@@ -260,7 +272,7 @@ def order_lines(ask: Ask) -> list[tuple[str, str, str]]:
         ("payee_iban", words.iban_groups(order.creditor_iban), "iban"),
         ("message", order.remittance, "text"),
         ("reference", order.reference or order.end_to_end_id, "text"),
-        ("from_account", f"{source} · {words.iban_groups(iban)}" if iban else "", "iban"),
+        ("from_account", f"{source}\n{words.iban_groups(iban)}" if iban else "", "iban"),
         ("kind", words.say(lang, "instant" if ask.payment.product == INSTANT else "standard"), "text"),
         ("execution", _execution(ask), "text"),
     ]

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from opengiro_sandbox import control, pages, xs2a
 from opengiro_sandbox.book import Book
 from opengiro_sandbox.clock import Clock
-from opengiro_sandbox.xs2a import Desk
+from opengiro_sandbox.desk import Desk
 
 
 def build(data: Path, base_url: str, now: Callable[[], datetime]) -> Starlette:

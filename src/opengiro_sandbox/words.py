@@ -26,7 +26,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "skip": ("Skip to content", "Aller au contenu"),
     "steps": ("Your progress", "Votre progression"),
-    "step": ("Step {n} of 3", "Étape {n} sur 3"),
     "sign_in": ("Sign in", "Connexion"),
     "sign_in_lead": (
         "A payment is waiting for your approval. Sign in to see it.",
@@ -37,7 +36,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "user_hint": ("Any customer number works in the sandbox.", "N'importe quel identifiant convient ici."),
     "fill_both": ("Enter a customer number and a password.", "Saisissez un identifiant et un mot de passe."),
     "choose_account": ("Choose your account", "Choisissez votre compte"),
-    "account_lead": ("Which account should {amount} be paid from?", "De quel compte {amount} doivent-ils partir ?"),
+    "pay_from": ("Pay from", "Compte à débiter"),
     "continue": ("Continue", "Continuer"),
     "everyday": ("Current account", "Compte courant"),
     "nearly_empty": ("Joint account", "Compte joint"),
@@ -103,7 +102,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Les paiements à valider apparaissent ici.",
     ),
     "check_again": ("Check again", "Actualiser"),
-    "valid_until": ("Waiting until {time}", "En attente jusqu'à {time}"),
     "phone_done_approved": ("Approved.", "Validé."),
     "phone_done_refused": ("Refused.", "Refusé."),
 }

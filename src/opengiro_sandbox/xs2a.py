@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from opengiro_sandbox.banks import BY_CODE, Bank
-from opengiro_sandbox.book import Book
+from opengiro_sandbox.desk import Desk, read_body
 from opengiro_sandbox.order import Order, read_order, write_order
 from opengiro_sandbox.payer import answer_silently
 from opengiro_sandbox.payment import (
@@ -35,17 +35,7 @@ from opengiro_sandbox.payment import (
 from opengiro_sandbox.refusals import BadBody, Refused, refusal_response
 from opengiro_sandbox.words import language, say
 
-BODY_MAX = 16 * 1024
 DEGRADED_DELAY_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every answer needs besides the request."""
-
-    book: Book
-    base_url: str
-    now: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,17 +266,6 @@ async def _read_order(call: Call) -> Order:
         raise BadBody(read)
     _check_offer(call.bank, read, deferred=read.execution_date not in {None, today})
     return read
-
-
-async def read_body(request: Request) -> bytes:
-    """Return a request's body, refusing one that is longer than any payment needs."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_MAX:
-            # The standard declares no 413 for this method.
-            raise Refused("FORMAT_ERROR", f"The body is longer than {BODY_MAX} bytes.")
-    return bytes(body)
 
 
 def _check_offer(bank: Bank, order: Order, *, deferred: bool) -> None:
