@@ -1,0 +1,180 @@
+"""The shop as an ASGI application.
+
+Mounted inside another application it gets no lifespan, and the payment service may be that other application, ready
+a moment later. So enrolling and sweeping run in the background, begin with the lifespan or the first request, and
+keep trying.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from opengiro_kit import AsyncPowensClient, Credentials, PowensError, Unreachable
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo_shop.book import Book
+from demo_shop.pages import Pages, Shop
+from demo_shop.till import Till, enrol, sweep
+
+SWEEP_EVERY_S = 15
+ENROL_PAUSES_S = (0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def build(
+    data: Path,
+    shop_url: str,
+    powens: Credentials,
+    *,
+    webhook_secrets: Sequence[str] = (),
+    now: Callable[[], datetime] = _wall_clock,
+) -> Starlette:
+    """Return the shop.
+
+    Args:
+        data: the folder where the shop keeps `shop.db`.
+        shop_url: where visitors find the shop, with its path if it is mounted under one.
+        powens: the service that takes the payments; with a config token the shop registers its own webhook.
+        webhook_secrets: secrets of a webhook that somebody else registered.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    book = Book(data / "shop.db", now)
+    client = AsyncPowensClient(powens)
+    url = shop_url.rstrip("/")
+    till = Till(client, book, f"{url}/return", now)
+    rounds = Rounds(client, book, till, f"{url}/webhook", tuple(webhook_secrets))
+    pages = Pages(Shop(book, till, url, rounds.webhook_secrets))
+    return _application(pages, rounds, _policy(powens.base_url))
+
+
+class Rounds:
+    """What the shop does in the background: enrol until it is enrolled, then sweep."""
+
+    def __init__(
+        self, client: AsyncPowensClient, book: Book, till: Till, webhook_url: str, given: tuple[str, ...]
+    ) -> None:
+        self._client = client
+        self._book = book
+        self._till = till
+        self._webhook_url = webhook_url
+        self._secrets = given or tuple(book.secrets(client.credentials.base_url).values())
+        self._given = bool(given)
+        self._task: asyncio.Task[None] | None = None
+
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Return the secrets that are valid now."""
+        return self._secrets
+
+    def begin(self) -> None:
+        """Start, unless started already."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="demo shop rounds")
+
+    async def end(self) -> None:
+        """Stop and close the connections."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.close()
+
+    async def _run(self) -> None:
+        if self._client.credentials.config_token and not self._given:
+            await self._enrol()
+        while True:
+            with suppress(Unreachable):
+                await sweep(self._till, self._book)
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def _enrol(self) -> None:
+        tries = 0
+        while True:
+            try:
+                name = f"Brise et Fils {secrets.token_hex(4)}"
+                found = await enrol(self._client, self._book, self._webhook_url, self._till.return_url, name)
+            except (PowensError, Unreachable):
+                await asyncio.sleep(ENROL_PAUSES_S[min(tries, len(ENROL_PAUSES_S) - 1)])
+                tries += 1
+            else:
+                self._secrets = tuple(found)
+                return
+
+
+class Guard:
+    """Starts the rounds, refuses forms of other sites and sets the headers that protect every page."""
+
+    def __init__(self, app: ASGIApp, pages: Pages, rounds: Rounds, policy: str) -> None:
+        self._app = app
+        self._pages = pages
+        self._rounds = rounds
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._rounds.begin()
+        app = self._pages.refused(Request(scope)) if _foreign_form(scope) else self._app
+        await app(scope, receive, self._protecting(send))
+
+    def _protecting(self, send: Send) -> Send:
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["content-security-policy"] = self._policy
+                headers["referrer-policy"] = "same-origin"
+                headers["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        return protected
+
+
+def _foreign_form(scope: Scope) -> bool:
+    site = Request(scope).headers.get("sec-fetch-site", "")
+    return scope["method"] == "POST" and site in {"cross-site", "same-site"}
+
+
+def _policy(powens_url: str) -> str:
+    # Chromium holds the redirect after a form against form-action, and paying begins with a form.
+    parts = urlsplit(powens_url)
+    return (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        f"form-action 'self' {parts.scheme}://{parts.netloc}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _application(pages: Pages, rounds: Rounds, policy: str) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        rounds.begin()
+        yield
+        await rounds.end()
+
+    async def missing(request: Request, _: Exception) -> Response:
+        return pages.missing(request)
+
+    async def broken(request: Request, _: Exception) -> Response:
+        return pages.broken(request)
+
+    static = Mount("/static", StaticFiles(packages=[("demo_shop", "static")]))
+    app = Starlette(
+        routes=[*pages.routes(), static],
+        lifespan=lifespan,
+        exception_handlers={404: missing, 500: broken},
+    )
+    app.add_middleware(Guard, pages=pages, rounds=rounds, policy=policy)
+    return app

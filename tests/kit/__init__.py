@@ -1,0 +1,1 @@
+"""The merchant's kit, against real HTTP and real SQLite."""

@@ -1,0 +1,87 @@
+"""The shop beside the payment service, both on loopback."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+from demo_shop import build
+from demo_shop.book import Book, Order
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.shop.loopback import serving
+from tests.shop.wire import PowensWire, powens_double
+
+
+@pytest.fixture
+def powens_wire() -> Iterator[PowensWire]:
+    with powens_double() as wire:
+        yield wire
+
+
+@dataclass
+class Shopper:
+    """A visitor of the shop, and a look into its book."""
+
+    shop_url: str
+    book: Book
+    wire: PowensWire
+    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(headers={"accept-language": "en"}))
+
+    def get(self, path: str) -> httpx2.Response:
+        """Open a page of the shop."""
+        return self.http.get(self.shop_url + path)
+
+    def post(self, path: str, **fields: str) -> httpx2.Response:
+        """Send a form of the shop."""
+        return self.http.post(self.shop_url + path, data=fields)
+
+    def buy(self, product: str = "losange", speed: str = "instant") -> tuple[Order, str]:
+        """Put one thing in the cart and check out; return the order and where the payer is sent."""
+        self.post("/cart/put", product=product, quantity="1", add="1")
+        sent_to = self.post("/checkout", speed=speed).headers["location"]
+        return self.book.orders()[0], sent_to
+
+    def order(self, order: Order) -> Order:
+        """Read an order again."""
+        found = self.book.order(order.id)
+        if found is None:
+            raise LookupError(order.id)
+        return found
+
+    def kinds(self, order: Order) -> list[str]:
+        """Name what happened to an order."""
+        return [event.kind for event in self.book.events(order.id)]
+
+    def payment_id(self, order: Order) -> int:
+        """Name the payment of an order."""
+        tried = self.order(order).last_try
+        if tried is None or tried.payment_id is None:
+            raise LookupError(order.id)
+        return tried.payment_id
+
+    def enrolled(self) -> None:
+        """Wait until the shop hears webhooks."""
+        until = time.monotonic() + 10
+        while not (self.wire.webhooks and self.book.secrets(self.wire.credentials.base_url)):
+            if time.monotonic() > until:
+                raise TimeoutError("the shop did not register its webhook")
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def shopper(powens_wire: PowensWire, tmp_path: Path) -> Iterator[Shopper]:
+    def make(base_url: str) -> Starlette:
+        return Starlette(routes=[Mount("/shop", build(tmp_path, f"{base_url}/shop", powens_wire.credentials))])
+
+    with serving(make) as base_url:
+        book = Book(tmp_path / "shop.db", lambda: datetime.now(UTC))
+        visitor = Shopper(f"{base_url}/shop", book, powens_wire)
+        with visitor.http:
+            visitor.get("/")
+            visitor.enrolled()
+            yield visitor
