@@ -128,9 +128,7 @@ def _means_money(payment: Payment, *, accepted_is_paid: bool) -> bool:
     return payment.state in paying
 
 
-def _once(
-    key: str, verdict: Settlement, ledger: Ledger[Transaction], effect: Effect[Transaction]
-) -> Settlement:
+def _once(key: str, verdict: Settlement, ledger: Ledger[Transaction], effect: Effect[Transaction]) -> Settlement:
     payment = verdict.payment
     claim = ledger.claim(key)
     if isinstance(claim, Finished):

@@ -79,9 +79,7 @@ class PowensClient:
         self, token: ScopedToken, redirect_uri: str, *, state: str | None = None, lang: str | None = None
     ) -> str:
         """Return the address of the hosted page where the payer approves the token's payment."""
-        return wire.webview_url(
-            self.credentials, token.id_payment, token.token, redirect_uri, state=state, lang=lang
-        )
+        return wire.webview_url(self.credentials, token.id_payment, token.token, redirect_uri, state=state, lang=lang)
 
     def validate(self, payment_id: int, webview_url: str, **more: Any) -> Payment:
         """Validate a payment now, without the hosted page; banks return to `webview_url`."""
@@ -204,9 +202,7 @@ class AsyncPowensClient:
         self, token: ScopedToken, redirect_uri: str, *, state: str | None = None, lang: str | None = None
     ) -> str:
         """Return the address of the hosted page where the payer approves the token's payment."""
-        return wire.webview_url(
-            self.credentials, token.id_payment, token.token, redirect_uri, state=state, lang=lang
-        )
+        return wire.webview_url(self.credentials, token.id_payment, token.token, redirect_uri, state=state, lang=lang)
 
     async def validate(self, payment_id: int, webview_url: str, **more: Any) -> Payment:
         """Validate a payment now, without the hosted page; banks return to `webview_url`."""
@@ -228,9 +224,7 @@ class AsyncPowensClient:
         """Confirm a payment that waits for the merchant, or refuse it."""
         return await self._update(payment_id, {"confirm": confirmed})
 
-    async def cancel(
-        self, payment_id: int, client_redirect_uri: str, client_state: str | None = None
-    ) -> Payment:
+    async def cancel(self, payment_id: int, client_redirect_uri: str, client_state: str | None = None) -> Payment:
         """Cancel a payment; some banks want the payer's approval at its `validate_uri`."""
         return await self._update(payment_id, _cancellation(client_redirect_uri, client_state))
 

@@ -120,9 +120,7 @@ class _Provider(msgspec.Struct, frozen=True):
 class Session:
     """Credentials and the token they last earned; two calls at once may fetch one each, harmlessly."""
 
-    def __init__(
-        self, credentials: Credentials, scope: str, clock: Callable[[], float], patience: Patience
-    ) -> None:
+    def __init__(self, credentials: Credentials, scope: str, clock: Callable[[], float], patience: Patience) -> None:
         self.credentials = credentials
         self.base_url = credentials.base_url.rstrip("/")
         self._scope = scope
