@@ -328,8 +328,7 @@ async def show_phone(visit: Visit) -> Response:
     for ask in asks:
         visit.desk.book.open_authorisation(ask.authorisation.id, visit.now)
     cards = [{"ask": ask, "accounts": account_lines(ask), "lines": order_lines(ask)} for ask in asks]
-    outcome = visit.request.query_params.get("answered", "")
-    said = f"phone_done_{outcome}" if outcome in {"approved", "refused"} else ""
+    said = OUTCOMES.get(visit.request.query_params.get("answered", ""), "")
     return visit.page("phone.html", cards=cards, said=said, version=_version(asks))
 
 
@@ -361,9 +360,17 @@ async def decide_on_phone(visit: Visit) -> Response:
                 visit.desk.book.choose_account(ask.authorisation.id, form["account"])
             token = ask.authorisation.token
             answer(visit.desk.book, visit.bank, token, decision == "approve", visit.now)
-            return visit.go(f"/phone?answered={'approved' if decision == 'approve' else 'refused'}")
+            return visit.go(f"/phone?answered={_outcome(visit, token)}")
     return visit.go("/phone")
 
+
+def _outcome(visit: Visit, token: str) -> str:
+    found = visit.desk.book.load_by_token(visit.bank.code, token)
+    return (found[1].reason or "approved") if found else ""
+
+
+# What the app says after an answer: the outcome in its address, and the words for it.
+OUTCOMES = {"approved": "phone_done_approved", "DS02": "phone_done_refused", "AM04": "AM04", "AC06": "AC06"}
 
 _LINK = "/{bank}/authorise/{token}"
 

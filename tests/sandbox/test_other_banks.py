@@ -38,7 +38,7 @@ def test_the_phone_app_answers_for_the_payer(sandbox: Sandbox, decision: str, sc
 def test_the_phone_app_pays_from_the_account_picked_there(sandbox: Sandbox) -> None:
     bank = sandbox.bank("mercure")
     paying = bank.pay("instant")
-    on_phone(bank, "approve", account=bank.ibans()["nearly_empty"])
+    assert "Insufficient funds" in on_phone(bank, "approve", account=bank.ibans()["nearly_empty"])
     assert "AM04" in paying.said()["psuMessage"]
 
 
