@@ -37,6 +37,10 @@ class Clock:
         self._base = base
         self._offsets: dict[int, timedelta] = {}
 
+    def real(self) -> datetime:
+        """Return the present instant as nobody moved it: leases and signatures follow it."""
+        return self._base()
+
     def now(self, merchant_id: int) -> datetime:
         """Return the present instant as this merchant sees it."""
         offset = self._offsets.get(merchant_id)
