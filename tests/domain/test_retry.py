@@ -71,30 +71,32 @@ def test_retry_after_is_read_as_seconds_or_a_date_and_nonsense_as_absent(
     assert read_retry_after(text, NOW) == expected
 
 
-def streak(story: str) -> Streak:
-    found = Streak()
-    for letter in story:
-        found = Streak() if letter == "." else found.after_failure(timed_out=letter == "t")
-    return found
-
-
 @pytest.mark.parametrize(
-    ("story", "broken"),
+    ("streak", "broken"),
     [
-        ("", False),
-        ("fffffffff", False),
-        ("ffffffffff", True),
-        ("t", False),
-        ("tt", True),
-        ("tft", False),
-        ("t.t", False),
+        (Streak(), False),
+        (Streak(failures=9), False),
+        (Streak(failures=10), True),
+        (Streak(failures=1, timeouts=1), False),
+        (Streak(failures=2, timeouts=2), True),
+        (Streak(failures=5, timeouts=0), False),
     ],
 )
-def test_ten_failures_or_two_timeouts_in_a_row_break_an_endpoint(story: str, broken: bool) -> None:
-    assert streak(story).broken is broken
-    assert (streak(story).pause(0.5) is not None) is broken
+def test_ten_failures_or_two_timeouts_in_a_row_break_an_endpoint(streak: Streak, broken: bool) -> None:
+    assert streak.broken is broken
+    assert (streak.pause(0.5) is not None) is broken
+
+
+def test_an_endpoint_that_fails_gets_one_delivery_at_a_time() -> None:
+    assert [Streak(failures=count).slots for count in (0, 1, 10)] == [4, 1, 1]
 
 
 def test_the_pause_grows_with_every_probe_that_fails_up_to_ten_minutes() -> None:
-    pauses = [streak("t" * count).pause(0.5) for count in (2, 3, 4, 5, 6, 50)]
+    pauses = [Streak(10, pauses=count).pause(0.5) for count in (0, 1, 2, 3, 4, 50)]
     assert pauses == [timedelta(seconds=s) for s in (30, 120, 300, 600, 600, 600)]
+
+
+def test_an_overloaded_endpoint_is_believed_up_to_the_longest_pause() -> None:
+    assert Streak(failures=1).pause(0.5, timedelta(seconds=90)) == timedelta(seconds=90)
+    assert Streak(failures=1).pause(0.5, timedelta(days=9)) == timedelta(minutes=10)
+    assert Streak(failures=10).pause(0.5, timedelta(seconds=1)) == timedelta(seconds=30)

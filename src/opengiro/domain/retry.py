@@ -27,8 +27,13 @@ STEPS = (
 ATTEMPTS_MAX = len(STEPS) + 1
 RETRY_AFTER_MAX = timedelta(hours=24)
 KEPT = timedelta(days=30)
-"""How long a delivery can be listed and replayed."""
+"""How long a settled delivery can be listed and replayed."""
+HELD = timedelta(days=90)
+"""How long one is held for an endpoint that takes nothing."""
+SECRET_OVERLAP = timedelta(hours=24)
+"""How long the secret before the newest stays valid, for receivers to change over."""
 
+SLOTS_MAX = 4
 FAILURES_MAX = 10
 TIMEOUTS_MAX = 2
 PAUSES = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5), timedelta(minutes=10))
@@ -64,22 +69,25 @@ class Streak:
 
     failures: int = 0
     timeouts: int = 0
+    pauses: int = 0
 
     @property
     def broken(self) -> bool:
         """Whether it has failed long enough to be paused and probed with one delivery at a time."""
         return self.failures >= FAILURES_MAX or self.timeouts >= TIMEOUTS_MAX
 
-    def after_failure(self, *, timed_out: bool) -> Streak:
-        """Return the streak one failure later; only an unbroken run of timeouts counts as one."""
-        return Streak(self.failures + 1, self.timeouts + 1 if timed_out else 0)
+    @property
+    def slots(self) -> int:
+        """How many deliveries may be on their way to it at once."""
+        return 1 if self.failures else SLOTS_MAX
 
-    def pause(self, jitter: float) -> timedelta | None:
-        """Return how long to leave the endpoint in peace now, or None while it still counts as working."""
-        if not self.broken:
-            return None
-        probes = max(self.failures - FAILURES_MAX, self.timeouts - TIMEOUTS_MAX)
-        return PAUSES[min(probes, len(PAUSES) - 1)] * (0.75 + jitter / 2)
+    def pause(self, jitter: float, asked: timedelta | None = None) -> timedelta | None:
+        """Return how long to leave the endpoint in peace now, or None while it still counts as working.
+
+        `asked` is what an endpoint that is overloaded asked for; it is believed up to the longest pause.
+        """
+        broken = PAUSES[min(self.pauses, len(PAUSES) - 1)] * (0.75 + jitter / 2) if self.broken else timedelta()
+        return max(broken, min(asked or timedelta(), PAUSES[-1])) or None
 
 
 def _seconds(text: str) -> timedelta:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from opengiro.store.answers import Answers
 from opengiro.store.attempts import Attempts
 from opengiro.store.banks import Banks
+from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Write
 from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.payments import Payments
 from opengiro.store.tokens import Sessions, Tokens
+from opengiro.store.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from opengiro.store.engines import Engine, Row
@@ -35,6 +37,8 @@ class Store:
         self.attempts = Attempts(engine, vault)
         self.answers = Answers(engine, vault)
         self.banks = Banks(engine)
+        self.webhooks = Webhooks(engine, vault)
+        self.deliveries = Deliveries(engine, vault)
 
     async def commit(self, writes: Iterable[Write]) -> list[list[Row]]:
         """Save everything or nothing, durably; raises `Conflict` when somebody was faster."""

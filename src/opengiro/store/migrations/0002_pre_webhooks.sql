@@ -56,7 +56,7 @@ CREATE UNIQUE INDEX deliveries_by_data ON deliveries (merchant_id, data_id) WHER
 CREATE INDEX deliveries_waiting ON deliveries (merchant_id, webhook_id, due_us) WHERE stage = 'waiting';
 CREATE INDEX deliveries_leased ON deliveries (leased_until_us) WHERE stage = 'sending';
 CREATE INDEX deliveries_parked ON deliveries (merchant_id, webhook_id) WHERE stage = 'parked';
-CREATE INDEX deliveries_old ON deliveries (created_us);
+CREATE INDEX deliveries_by_date ON deliveries (merchant_id, webhook_id, created_us);
 
 CREATE TABLE delivery_tries (
     merchant_id BIGINT NOT NULL,

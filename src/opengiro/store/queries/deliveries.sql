@@ -101,6 +101,11 @@ WHERE merchant_id = $1 AND webhook_id = $2 AND (CAST($3 AS TEXT) IS NULL OR stag
 ORDER BY created_us DESC, payment_id DESC, ordinal DESC LIMIT $4 OFFSET $5;
 
 -- name: delete_old_deliveries
--- What is settled leaves after its time ($1), and what an endpoint never took long after ($2).
+-- What is settled leaves after its time ($3), and what an endpoint never took long after ($4).
 DELETE FROM deliveries
-WHERE (created_us <= $1 AND stage IN ('delivered', 'parked')) OR (created_us <= $2 AND stage = 'waiting');
+WHERE merchant_id = $1 AND webhook_id = $2 AND created_us <= $3
+    AND (stage IN ('delivered', 'parked') OR (stage = 'waiting' AND created_us <= $4));
+
+-- name: load_all_webhooks
+-- Every endpoint that ever was, for housekeeping.
+SELECT merchant_id, webhook_id FROM webhooks ORDER BY merchant_id, webhook_id;
