@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from opengiro.domain.deliveries import Failure
 from opengiro.workers.guard import Guard, Lookup, UnsafeUrl, reach, read_url
-from opengiro.workers.post import Failure, Post
+from opengiro.workers.post import Post
 from tests.workers.sink import Sink, answer, sink
 
 # One address of each end of every network where no webhook receiver lives, and those in between worth a name.

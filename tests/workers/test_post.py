@@ -10,8 +10,9 @@ from datetime import timedelta
 
 import pytest
 
+from opengiro.domain.deliveries import Failure, Outcome
 from opengiro.workers.guard import Guard
-from opengiro.workers.post import BODY_MAX, Failure, Outcome, Post
+from opengiro.workers.post import BODY_MAX, Post
 from tests.workers.sink import Behave, Request, answer, hang, sink
 
 

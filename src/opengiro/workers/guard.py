@@ -25,6 +25,7 @@ PORTS = frozenset({443, 8443})
 
 ANY_HOST = "*"
 URL_MAX = 2048
+LOOKUPS_MAX = 128
 
 Address = IPv4Address | IPv6Address
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -157,8 +158,10 @@ class Guard(AbstractResolver):
         """Use the system's resolver unless another `lookup` is given."""
         self._private_hosts = frozenset(_read_private(host.lower()) for host in private_hosts)
         self._ports = ports
-        # Threads of its own: a name server that hangs for one merchant must not hold up anything else.
-        self._threads = ThreadPoolExecutor(32, thread_name_prefix="lookup")
+        # Threads of its own, and one question per host at a time: a name server that hangs for one merchant
+        # must not hold up anything else.
+        self._threads = ThreadPoolExecutor(LOOKUPS_MAX, thread_name_prefix="lookup")
+        self._asking: dict[str, asyncio.Future[Sequence[str]]] = {}
         self._lookup = lookup or self._ask_system
 
     def check_url(self, url: str) -> Target:
@@ -212,11 +215,17 @@ class Guard(AbstractResolver):
             raise UnsafeUrl("the host is in a private or reserved network")
 
     async def _ask_system(self, host: str, port: int) -> Sequence[str]:
-        def ask() -> list[str]:
-            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            return list(dict.fromkeys(str(row[4][0]) for row in rows))
+        asking = self._asking.get(host)
+        if asking is None:
+            asking = asyncio.get_running_loop().run_in_executor(self._threads, _ask, host, port)
+            self._asking[host] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(host, None))
+        return await asyncio.shield(asking)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+def _ask(host: str, port: int) -> Sequence[str]:
+    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(row[4][0]) for row in rows))
 
 
 def _read_host(host: str) -> str:

@@ -11,8 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -20,40 +19,12 @@ import aiohttp
 from yarl import URL
 
 from opengiro.domain.clock import real_now
+from opengiro.domain.deliveries import Failure, Outcome
 from opengiro.domain.retry import read_retry_after
 from opengiro.workers.guard import Guard, UnsafeUrl
 
 DEADLINE_S = 20.0
 BODY_MAX = 16 * 1024
-CONNECTIONS_MAX = 512
-
-
-class Failure(StrEnum):
-    """Why no status came back."""
-
-    FORBIDDEN = "forbidden"  #: the guard refused the address
-    UNRESOLVED = "unresolved"  #: the host name has no address
-    UNREACHABLE = "unreachable"  #: nobody accepted the connection
-    TLS = "tls"  #: no trusted, matching certificate
-    BROKEN = "broken"  #: the connection broke, or what came was not HTTP
-    TIMEOUT = "timeout"  #: the deadline passed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an attempt went: a status, or the failure that kept it from coming."""
-
-    status: int | None = None
-    failure: Failure | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""  #: the beginning, as it came on the wire
-    retry_after: timedelta | None = None
-    duration_ms: int = 0
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the receiver took the delivery: any 2xx, and nothing else."""
-        return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass(slots=True)
@@ -86,7 +57,7 @@ class Post:
         connector = aiohttp.TCPConnector(
             resolver=self._guard,
             use_dns_cache=False,
-            limit=CONNECTIONS_MAX,
+            limit=0,  # how much may be on its way is decided per endpoint, so that none waits for another
             ssl=self._tls if self._tls is not None else True,
         )
         self._session = aiohttp.ClientSession(
@@ -121,9 +92,7 @@ class Post:
             duration_ms=round((time.monotonic() - started) * 1000),
         )
 
-    async def _exchange(
-        self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard
-    ) -> Failure | None:
+    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard) -> Failure | None:
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self._ask(url, headers, body, heard)

@@ -1,0 +1,213 @@
+"""Deliver events to endpoints: claim what is due, fix the bytes once, send them signed, keep what came of it.
+
+1. A claim is committed before anything leaves, with a lease in real time and a fence.
+2. The first attempt renders the body and commits it, so every retry sends the same bytes under the same id.
+3. The request goes out; no transaction is open meanwhile.
+4. The outcome is committed under the fence: whoever lost the lease saves nothing.
+A crash between 3 and 4 sends the same bytes again under the same id; receivers know it by that.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from opengiro import __version__
+from opengiro.domain.clock import to_us
+from opengiro.domain.deliveries import (
+    Delivery,
+    DeliveryTry,
+    Failure,
+    Outcome,
+    Secret,
+    Stage,
+    Verdict,
+    message_id,
+    plan_verdict,
+)
+from opengiro.domain.identifiers import payment_id as draw_id
+from opengiro.domain.signing import signed_headers
+from opengiro.store import Conflict, Write
+from opengiro.store.payments import as_of
+
+if TYPE_CHECKING:
+    from opengiro.domain.deliveries import Webhook
+    from opengiro.domain.merchants import Merchant
+    from opengiro.domain.payment import Move, Payment
+    from opengiro.store.webhooks import Endpoint
+    from opengiro.usecases import Core
+
+LEASE = timedelta(seconds=40)
+"""Longer than an attempt can take, deadline and both commits."""
+_ID_TRIES = 4
+_COMPRESSION = "webhooks.compression.enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a dialect renders: the payment as it stood right after the move, and the ids it prints."""
+
+    merchant: Merchant
+    payment: Payment
+    move: Move
+    data_id: int
+
+    @property
+    def sequence(self) -> int:
+        """Count the events of this payment from 1 without gaps; its creation, move 0, is no event."""
+        return self.move.ordinal
+
+
+Render = Callable[[Event], bytes]
+Send = Callable[[str, Mapping[str, str], bytes], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery that is ours until its lease ends."""
+
+    endpoint: Endpoint
+    delivery: Delivery
+
+    @property
+    def webhook(self) -> Webhook:
+        """Where it goes."""
+        return self.endpoint.webhook
+
+
+async def claim_deliveries(core: Core, slots: Callable[[Webhook], int]) -> list[Claim]:
+    """Claim what is due, for each endpoint at most as many as `slots` says it has room for."""
+    real = core.clock.real()
+    due = await core.store.webhooks.due(to_us(real))
+    wanted = [(endpoint, room) for endpoint in due if (room := slots(endpoint.webhook)) > 0]
+    if not wanted:
+        return []
+    door = core.store.deliveries
+    results = await core.store.commit(
+        door.claim(one.webhook, core.now(one.webhook.merchant_id), real + LEASE, room) for one, room in wanted
+    )
+    return [
+        Claim(endpoint, delivery)
+        for (endpoint, _), rows in zip(wanted, results, strict=True)
+        for delivery in door.claimed(rows)
+    ]
+
+
+async def deliver_event(core: Core, claim: Claim, render: Render, send: Send) -> Outcome | None:
+    """Make one attempt; returns None when the claim was lost, and then nothing was saved."""
+    try:
+        delivery = await _fix_body(core, claim, render)
+        merchant = await core.merchant(delivery.merchant_id)
+        headers, sent = _request(core, claim.endpoint, delivery, merchant)
+        outcome = await send(claim.webhook.url, headers, sent)
+        await _keep(core, replace(claim, delivery=delivery), headers, outcome)
+    except Conflict:
+        return None
+    return outcome
+
+
+async def note_malfunction(core: Core, claim: Claim) -> None:
+    """Keep that we could not make an attempt ourselves, so that it is retried like any other and parked in the end."""
+    now = core.now(claim.webhook.merchant_id)
+    outcome = Outcome(failure=Failure.INTERNAL)
+    verdict = plan_verdict(claim.delivery, outcome, now, _jitter(core))
+    tried = DeliveryTry(attempt=claim.delivery.attempts + 1, at=now, request_headers=(), outcome=outcome)
+    await core.store.commit(core.store.deliveries.settle(claim.delivery, verdict, tried))
+
+
+async def _fix_body(core: Core, claim: Claim, render: Render) -> Delivery:
+    if claim.delivery.body is not None:
+        return claim.delivery
+    for turn in range(_ID_TRIES):
+        data_id = draw_id(core.now(claim.delivery.merchant_id), core.chance(2))
+        body = render(await _event(core, claim.delivery, data_id))
+        delivery = replace(claim.delivery, data_id=data_id, body=body)
+        try:
+            await core.store.commit([core.store.deliveries.save_body(delivery)])
+        except Conflict:
+            # The same id drawn twice within a millisecond is worth another try; a lost claim stays lost.
+            if turn == _ID_TRIES - 1:
+                raise
+            continue
+        return delivery
+    raise RuntimeError("unreachable: the last turn returns or raises")
+
+
+async def _event(core: Core, delivery: Delivery, data_id: int) -> Event:
+    payment = await core.payment(delivery.merchant_id, delivery.payment_id)
+    moves = await core.store.payments.moves(delivery.merchant_id, delivery.payment_id)
+    moved = moves[delivery.ordinal]
+    return Event(await core.merchant(delivery.merchant_id), as_of(payment, moved), moved, data_id)
+
+
+def _request(core: Core, endpoint: Endpoint, delivery: Delivery, merchant: Merchant) -> tuple[dict[str, str], bytes]:
+    body, data_id = delivery.body or b"", delivery.data_id or 0
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"OpenGiro/{__version__}",
+        "Accept": "*/*",
+    } | signed_headers(
+        _valid(endpoint.secrets, core.now(merchant.merchant_id)),
+        method="POST",
+        path=urlsplit(endpoint.webhook.url).path or "/",
+        message_id=message_id(data_id),
+        body=body,
+        # Receivers hold the date against their own clocks, which nobody moved.
+        now=core.clock.real(),
+        attempt=delivery.attempts + 1,
+    )
+    if merchant.settings.get(_COMPRESSION) == "1":
+        return headers | {"Content-Encoding": "gzip"}, gzip.compress(body, mtime=0)
+    return headers, body
+
+
+def _valid(secrets: tuple[Secret, ...], now: datetime) -> list[str]:
+    return [secret.text for secret in secrets if secret.until is None or secret.until > now]
+
+
+async def _keep(core: Core, claim: Claim, headers: Mapping[str, str], outcome: Outcome) -> None:
+    now = core.now(claim.webhook.merchant_id)
+    verdict = plan_verdict(claim.delivery, outcome, now, _jitter(core))
+    tried = DeliveryTry(
+        attempt=claim.delivery.attempts + 1,
+        at=now,
+        request_headers=tuple(headers.items()),
+        outcome=replace(outcome, headers=_scrubbed(outcome.headers)),
+    )
+    if verdict.stage is Stage.DELIVERED:
+        await _keep_success(core, claim, verdict, tried)
+    else:
+        await _keep_failure(core, claim, verdict, tried)
+
+
+async def _keep_success(core: Core, claim: Claim, verdict: Verdict, tried: DeliveryTry) -> None:
+    deliveries, webhooks = core.store.deliveries, core.store.webhooks
+    settled = deliveries.settle(claim.delivery, verdict, tried)
+    await core.store.commit([*settled, webhooks.forgive(claim.webhook), *deliveries.revive(claim.webhook, tried.at)])
+
+
+async def _keep_failure(core: Core, claim: Claim, verdict: Verdict, tried: DeliveryTry) -> None:
+    webhooks, outcome = core.store.webhooks, tried.outcome
+    writes: list[Write] = core.store.deliveries.settle(claim.delivery, verdict, tried)
+    if outcome.gone:
+        writes.append(webhooks.disable(claim.webhook, tried.at))
+    writes.append(webhooks.count_failure(claim.webhook, timed_out=outcome.failure is Failure.TIMEOUT))
+    *_, (row,) = await core.store.commit(writes)
+    pause = webhooks.streak_of(row).pause(_jitter(core), outcome.asked_pause)
+    if pause is not None:
+        await core.store.commit([webhooks.pause(claim.webhook, tried.at, tried.at + pause)])
+
+
+def _scrubbed(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, "***" if name in _SECRET_HEADERS else value) for name, value in headers)
+
+
+_SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})
+
+
+def _jitter(core: Core) -> float:
+    return int.from_bytes(core.chance(2), "big") / 65536

@@ -1,0 +1,138 @@
+"""The loop that sends webhooks. Each endpoint has its own few slots, so none can delay another.
+
+It wakes when moves were saved, when an attempt ended, and twice a second for what became due by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from opengiro.domain.clock import EPOCH, to_us
+from opengiro.store import Conflict
+from opengiro.usecases.deliver_event import Claim, Render, Send, claim_deliveries, deliver_event, note_malfunction
+
+if TYPE_CHECKING:
+    from opengiro.domain.deliveries import Webhook
+    from opengiro.usecases import Core
+
+POLL_S = 0.5
+IN_FLIGHT_MAX = 2000
+FREE_EVERY = timedelta(seconds=5)
+CLEAN_EVERY = timedelta(hours=1)
+
+_log = structlog.get_logger()
+
+
+class Deliverer:
+    """Claims and sends until it is cancelled. `renders` holds one renderer for each dialect."""
+
+    def __init__(self, core: Core, send: Send, renders: Mapping[str, Render]) -> None:
+        """Start with nothing in flight."""
+        self._core = core
+        self._send = send
+        self._renders = renders
+        self._in_flight: Counter[tuple[int, int]] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freed_at = self._cleaned_at = EPOCH
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what is in flight then is given back unharmed."""
+        try:
+            while True:
+                await self._wait()
+                await self._try_turn()
+        finally:
+            await self._stop()
+
+    async def turn(self) -> None:
+        """Claim what is due now and start sending it."""
+        await self._keep_house()
+        for claim in await claim_deliveries(self._core, self._room):
+            self._start(claim)
+
+    async def settle(self) -> None:
+        """Wait until nothing is in flight."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _try_turn(self) -> None:
+        try:
+            await self.turn()
+        except Exception:  # noqa: BLE001  # a database that is busy or away must not end deliveries for good
+            _log.exception("delivery_turn_failed")
+
+    async def _wait(self) -> None:
+        moved = self._core.moved
+        try:
+            async with asyncio.timeout(POLL_S):
+                await moved.wait()
+        except TimeoutError:
+            return
+        moved.clear()
+
+    def _room(self, webhook: Webhook) -> int:
+        if webhook.dialect not in self._renders or len(self._tasks) >= IN_FLIGHT_MAX:
+            return 0
+        return webhook.streak.slots - self._in_flight[_key(webhook)]
+
+    def _start(self, claim: Claim) -> None:
+        self._in_flight[_key(claim.webhook)] += 1
+        task = asyncio.get_running_loop().create_task(self._deliver(claim))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, claim: Claim) -> None:
+        try:
+            await deliver_event(self._core, claim, self._renders[claim.webhook.dialect], self._send)
+        except asyncio.CancelledError:
+            await self._core.store.commit([self._core.store.deliveries.free(claim.delivery)])
+            raise
+        except Exception:  # noqa: BLE001  # one poisoned event must not stop the others
+            await self._note_malfunction(claim)
+        finally:
+            self._release(claim.webhook)
+
+    async def _note_malfunction(self, claim: Claim) -> None:
+        delivery = claim.delivery
+        _log.exception("delivery_failed_inside", payment_id=delivery.payment_id, webhook_id=delivery.webhook_id)
+        try:
+            await note_malfunction(self._core, claim)
+        except Conflict:
+            _log.warning("delivery_claim_lost", payment_id=delivery.payment_id, webhook_id=delivery.webhook_id)
+
+    def _release(self, webhook: Webhook) -> None:
+        key = _key(webhook)
+        self._in_flight[key] -= 1
+        if not self._in_flight[key]:
+            del self._in_flight[key]
+        self._core.moved.set()
+
+    async def _keep_house(self) -> None:
+        real = self._core.clock.real()
+        if real - self._freed_at >= FREE_EVERY:
+            self._freed_at = real
+            await self._core.store.deliveries.free_lapsed(to_us(real))
+        if real - self._cleaned_at >= CLEAN_EVERY:
+            self._cleaned_at = real
+            await self._forget_old()
+
+    async def _forget_old(self) -> None:
+        forget = self._core.store.deliveries.forget_old
+        for merchant_id, webhook_id in await self._core.store.webhooks.every():
+            await self._core.store.commit([forget(merchant_id, webhook_id, self._core.now(merchant_id))])
+
+    async def _stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _key(webhook: Webhook) -> tuple[int, int]:
+    return (webhook.merchant_id, webhook.webhook_id)
