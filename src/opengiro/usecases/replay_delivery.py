@@ -1,0 +1,58 @@
+"""Send something because a person asked: an earlier delivery once more, or a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from opengiro.domain.deliveries import Delivery, Stage, Webhook
+from opengiro.domain.identifiers import payment_id as draw_id
+from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store import Conflict
+from opengiro.usecases.register_webhook import find_webhook
+
+if TYPE_CHECKING:
+    from opengiro.usecases import Core
+
+
+async def replay_delivery(core: Core, merchant_id: int, webhook_id: int, data_id: int) -> Delivery:
+    """Make a delivery of the last 30 days due again; its bytes and ids stay what they were."""
+    webhook = await _enabled(core, merchant_id, webhook_id)
+    write = core.store.deliveries.replay(webhook, data_id, core.now(merchant_id))
+    try:
+        (rows,) = await core.store.commit([write])
+    except Conflict:
+        raise Refused(Refusal.NOT_FOUND) from None
+    core.moved.set()
+    (delivery,) = core.store.deliveries.claimed(rows)
+    return delivery
+
+
+async def send_test(core: Core, merchant_id: int, webhook_id: int, render: Callable[[int], bytes]) -> Delivery:
+    """Queue a delivery that no payment caused; `render` is given the id to print in it."""
+    webhook = await _enabled(core, merchant_id, webhook_id)
+    now = core.now(merchant_id)
+    data_id = draw_id(now, core.chance(2))
+    delivery = Delivery(
+        merchant_id=merchant_id,
+        webhook_id=webhook.webhook_id,
+        payment_id=-data_id,  # of no payment, so it waits for no other event
+        ordinal=0,
+        stage=Stage.WAITING,
+        created_at=now,
+        due_at=now,
+        attempts=0,
+        fence=0,
+        data_id=data_id,
+        body=render(data_id),
+    )
+    await core.store.commit([core.store.deliveries.insert_test(delivery)])
+    core.moved.set()
+    return delivery
+
+
+async def _enabled(core: Core, merchant_id: int, webhook_id: int) -> Webhook:
+    webhook = await find_webhook(core, merchant_id, webhook_id)
+    if webhook.disabled_at is not None:
+        raise Refused(Refusal.STATE_FORBIDS, detail="the receiver answered 410; change the webhook to enable it")
+    return webhook
