@@ -47,7 +47,7 @@ async def cancel_payment(line: Line, errand: Errand, product: str) -> Answer:
 async def ask_status(line: Line, errand: Errand, product: str) -> Answer:
     """Ask where the payment stands."""
     answer = await _ask(line, errand, payment_url(errand, product) + "/status")
-    if answer.status != 200 or not answer.text("transactionStatus"):
+    if answer.status != 200 or not answer.payment_status:
         raise _no_news(answer)
     return answer
 

@@ -69,7 +69,7 @@ async def observe(line: Line, errand: Errand) -> Heard:
     """Ask for the payment's status and, until it is settled, for the payer's approval."""
     memory = _recall(errand)
     answer = await client.ask_status(line, errand, memory.product)
-    status = answer.text("transactionStatus") or ""
+    status = answer.payment_status
     try:
         memory, sca = await _ask_sca(line, errand, memory)
     except BankTrouble:
@@ -96,7 +96,7 @@ async def cancel(line: Line, errand: Errand) -> Cancellation:
     """Ask the bank to cancel; where the payer must approve that too, start it and say where."""
     memory = _recall(errand)
     answer = await client.cancel_payment(line, errand, memory.product)
-    if answer.status == 204 or answer.text("transactionStatus") == "CANC":
+    if answer.status == 204 or answer.payment_status == "CANC":
         return Cancellation(Cancelled.AT_ONCE, str(answer.status))
     if answer.status != 202:
         return Cancellation(Cancelled.REFUSED, translate.said(answer))
@@ -120,7 +120,7 @@ async def _cancellation_page(line: Line, errand: Errand, memory: Memory, answer:
 
 async def _lead(line: Line, errand: Errand, answer: Answer) -> Heard:
     """Find the payer's way to approve what the bank just took."""
-    status = answer.text("transactionStatus") or ""
+    status = answer.payment_status
     memory = Memory(translate.product(errand.orders[0]), sca_url=_sca_url(errand, answer))
     if settles_itself(status):
         return _hear(errand, memory, answer, answer.text("scaStatus"))
@@ -137,7 +137,7 @@ async def _lead(line: Line, errand: Errand, answer: Answer) -> Heard:
 
 
 async def _start(line: Line, errand: Errand, memory: Memory, url: str, answer: Answer) -> Heard:
-    status = answer.text("transactionStatus") or ""
+    status = answer.payment_status
     try:
         begun = await client.start_authorisation(line, errand, url)
     except BankTrouble as lost:
@@ -200,7 +200,7 @@ def _wait(errand: Errand, memory: Memory, status: str, sca: str | None) -> Heard
 
 
 def _hear(errand: Errand, memory: Memory, answer: Answer, sca: str | None) -> Heard:
-    status = answer.text("transactionStatus") or ""
+    status = answer.payment_status
     trigger, known = meaning(status, sca)
     rejected = trigger is Trigger.BANK_REJECTED
     open_step = trigger is None and STEPS.get(sca, Step.WAITING) in {Step.WAITING, Step.SILENT}
@@ -210,7 +210,7 @@ def _hear(errand: Errand, memory: Memory, answer: Answer, sca: str | None) -> He
         known=known,
         sca=sca,
         reason=_why(answer, sca) if rejected else None,
-        message=answer.text("psuMessage") if rejected else None,
+        message=answer.for_payer if rejected else None,
         action=memory.action if open_step else None,
         bank_payment_id=errand.bank_payment_id,
         memory=_keep(memory),
@@ -222,11 +222,11 @@ def _why(answer: Answer, sca: str | None) -> Reason:
     named = translate.reason(answer)
     if named and named is not Reason.NOT_SPECIFIED:
         return named
+    if answer.payment_status == "CANC":
+        return Reason.CANCELLED_BY_PAYER
     if STEPS.get(sca) is Step.FAILED:
         return Reason.AUTHENTICATION_FAILED
-    if answer.text("transactionStatus") == "CANC":
-        return Reason.CANCELLED_BY_PAYER
-    return named or (Reason.BANK_MESSAGE if answer.text("psuMessage") else Reason.NOT_SPECIFIED)
+    return named or (Reason.BANK_MESSAGE if answer.for_payer else Reason.NOT_SPECIFIED)
 
 
 def _recall(errand: Errand) -> Memory:

@@ -34,6 +34,8 @@ _FIELDS = {
     "endToEndIdentification": Reason.INVALID_REFERENCE,
 }
 _SAID_LENGTH_MAX = 300
+_STATUS_LENGTH_MAX = 40
+_MESSAGE_LENGTH_MAX = 500
 _WAIT_MAX = timedelta(days=1)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -52,6 +54,17 @@ class Answer:
         """Return a member of the body if it is a text with something in it."""
         value = self.body.get(name)
         return value if isinstance(value, str) and value else None
+
+    @property
+    def payment_status(self) -> str:
+        """The payment's status as the bank wrote it, empty if it wrote none."""
+        return (self.text("transactionStatus") or "")[:_STATUS_LENGTH_MAX]
+
+    @property
+    def for_payer(self) -> str | None:
+        """What the bank wants the payer to read."""
+        message = self.text("psuMessage")
+        return message and message[:_MESSAGE_LENGTH_MAX]
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
@@ -130,7 +143,7 @@ def read_answer(reply: Reply, base_url: str, url: str) -> Answer:
     """Read a reply as tolerantly as banks write it; what is no JSON object counts as an empty one."""
     try:
         body = msgspec.json.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     body = body if isinstance(body, dict) else {}
     headers = {name.lower(): text for name, text in reply.headers.items()}
@@ -149,14 +162,22 @@ def _links(listed: object, base_url: str, url: str) -> dict[str, str]:
     found = {}
     for name, link in listed.items():
         href = link.get("href") if isinstance(link, dict) else link
-        if isinstance(href, str) and href:
-            found[name] = _absolute(href, base_url, url)
+        address = _absolute(href, base_url, url) if isinstance(href, str) and href else None
+        if address:
+            found[name] = address
     return found
 
 
-def _absolute(href: str, base_url: str, url: str) -> str:
-    # Banks behind a gateway write addresses from their own root, unaware of the path we reach them by.
-    return base_url.rstrip("/") + href if href.startswith("/v1/") else urljoin(url, href)
+def _absolute(href: str, base_url: str, url: str) -> str | None:
+    if not (href.isascii() and href.isprintable()) or " " in href:
+        return None
+    if href.startswith("/v1/"):
+        # Banks behind a gateway write addresses from their own root, unaware of the path we reach them by.
+        return base_url.rstrip("/") + href
+    try:
+        return urljoin(url, href)
+    except ValueError:
+        return None
 
 
 def _wait(headers: Mapping[str, str]) -> timedelta | None:
@@ -191,8 +212,8 @@ def next_step(answer: Answer, base_url: str) -> Redirect | Decoupled | Start | N
     if "startAuthorisationWithPsuIdentification" in links:
         return Start(links["startAuthorisationWithPsuIdentification"], identify=True)
     if answer.approach == "DECOUPLED":
-        return Decoupled(answer.text("psuMessage"))
-    if meaning(answer.text("transactionStatus") or "", None)[0]:
+        return Decoupled(answer.for_payer)
+    if meaning(answer.payment_status, None)[0]:
         return None
     if answer.approach == "EMBEDDED":
         raise unsupported("the bank wants the payer's bank password through us, which is not supported")
@@ -227,7 +248,7 @@ def trouble(answer: Answer) -> BankTrouble:
         permanent=money is Moved.REFUSED,
         money=money,
         reason=reason(answer) or (Reason.BANK_UNAVAILABLE if money is Moved.NOT_SENT else None),
-        message=answer.text("psuMessage"),
+        message=answer.for_payer,
         retry_after=answer.retry_after,
     )
 
