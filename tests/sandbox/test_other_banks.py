@@ -190,3 +190,11 @@ def test_the_list_of_banks_says_what_a_directory_needs(sandbox: Sandbox) -> None
     for code, bank in listed.items():
         ibans = sandbox.bank(code).ibans().values()
         assert all(iban.startswith(tuple(bank["iban_prefixes"])) for iban in ibans)
+
+
+def test_a_degraded_bank_outlasts_an_impatient_tpp(sandbox: Sandbox) -> None:
+    sandbox.http.post(f"{sandbox.base_url}/control/health", json={"code": "horizon", "health": "degraded"})
+    with pytest.raises(httpx2.ReadTimeout):
+        sandbox.http.get(
+            sandbox.bank().url + products_path("sct"), headers={"X-Request-ID": str(uuid.uuid4())}, timeout=0.5
+        )
