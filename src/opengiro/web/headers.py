@@ -1,0 +1,80 @@
+"""Security headers by class of route: strict ones on everything, loosened only by a route that says so.
+
+A page that brings its own policy keeps it; whatever brings none gets the API's, which loads and frames nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+EVERYWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    }
+)
+TRANSPORT = "max-age=63072000; includeSubDomains"
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+API_HEADERS: Mapping[str, str] = MappingProxyType({**EVERYWHERE, "Content-Security-Policy": NOTHING})
+"""What every answer of an interface for programs carries."""
+
+
+def page_headers(nonce: str) -> dict[str, str]:
+    """Return what a top-level checkout page adds: scripts and styles by nonce only, nowhere framed."""
+    policy = (
+        "default-src 'none'",
+        f"script-src 'nonce-{nonce}' 'strict-dynamic'",
+        f"style-src 'nonce-{nonce}'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    )
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
+    }
+
+
+def asset_headers() -> dict[str, str]:
+    """Return what a file named by its content adds: browsers may keep it for a year."""
+    return {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+
+
+class SecurityHeaders:
+    """Adds to every HTTP answer, errors included, the headers its route did not set itself."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        """Wrap `app`; `https` says whether the public address is reached over TLS."""
+        self._app = app
+        self._missing = dict(API_HEADERS)
+        if https:
+            self._missing["Strict-Transport-Security"] = TRANSPORT
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on and complete the headers of its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._missing.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, complete)
