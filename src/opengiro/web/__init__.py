@@ -1,0 +1,1 @@
+"""What browsers see: the payer's pages, live status and the operators' console."""

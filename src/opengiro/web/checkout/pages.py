@@ -1,0 +1,71 @@
+"""Prints pages: a view value and its frame in, bytes of HTML out. Templates are compiled once per language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from opengiro.domain.banks import Health
+from opengiro.web.checkout import view, wording
+from opengiro.web.checkout.assets import ASSETS
+from opengiro.web.checkout.languages import LANGUAGES, Writer, translations
+
+TEMPLATES: Mapping[type[view.Page], str] = {
+    view.ChooseBank: "choose_bank.html",
+    view.Review: "review.html",
+    view.GoToBank: "go_to_bank.html",
+    view.AtBank: "at_bank.html",
+    view.ApproveOnPhone: "approve_on_phone.html",
+    view.AnswerBank: "answer_bank.html",
+    view.Watching: "watching.html",
+    view.Outcome: "outcome.html",
+}
+
+
+def print_page(page: view.Page, frame: view.Frame, nonce: str) -> bytes:
+    """Print a checkout page; `nonce` admits its stylesheet and script under the page's security policy."""
+    template = _environment(frame.language).get_template(TEMPLATES[type(page)])
+    writer = Writer(frame.language, frame.zone)
+    return template.render(page=page, frame=frame, nonce=nonce, write=writer).encode()
+
+
+def print_trouble(trouble: view.Trouble, language: str, nonce: str) -> bytes:
+    """Print the page that stands where no checkout can be shown."""
+    template = _environment(language).get_template("trouble.html")
+    return template.render(trouble=trouble, nonce=nonce, write=Writer(language, UTC)).encode()
+
+
+@cache
+def _environment(language: str) -> Environment:
+    """Build the template environment of one language, with automatic escaping everywhere."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    install: Any = environment.install_gettext_translations  # type: ignore[attr-defined]  # added by i18n
+    install(translations(language), newstyle=True)
+    environment.globals.update(_names())
+    return environment
+
+
+def _names() -> dict[str, Any]:
+    """Return what templates may call by name."""
+    return {
+        "asset": ASSETS.url,
+        "ink": view.ink,
+        "monogram": view.monogram,
+        "usable": view.usable,
+        "Health": Health,
+        "languages": LANGUAGES,
+        "wording": wording,
+    }

@@ -1,0 +1,193 @@
+"""What each page shows, as frozen values: routes choose a page, templates print it, and neither knows the other.
+
+Every value is final text or a fact to be written in the payer's language; no page carries a token or a full IBAN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from opengiro.domain.banks import Bank, Field, Health
+from opengiro.domain.payment import Execution, Reason
+
+if TYPE_CHECKING:
+    from opengiro.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What is being paid, on every page: the payer compares it with what the bank will show."""
+
+    shop: str
+    legal_name: str | None
+    amount: Money
+    payee: str
+    label: str
+    execution: Execution
+    execution_date: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Everything around a page: language, time zone, where forms go, and the form token."""
+
+    language: str
+    zone: tzinfo
+    base: str  #: path of this checkout, without a slash at the end
+    csrf: str
+    summary: Summary
+    may_cancel: bool = False
+    may_leave: bool = True
+    test: bool = False  #: the banks are sandbox banks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseBank:
+    """Step one: every bank that can make this payment, most used first."""
+
+    country: str
+    countries: tuple[str, ...]
+    popular: tuple[Bank, ...] = ()
+    banks: tuple[Bank, ...] = ()
+    query: str = ""
+    found: int = 0  #: how many banks match; the page lists the first of them
+    failed: Bank | None = None  #: the bank that could not take this payment a moment ago
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Step two: what the bank will be asked, with the payer's IBAN only where this bank needs it."""
+
+    bank: Bank
+    payee_account: str  #: masked
+    needs_iban: bool = False
+    iban: str = ""
+    terms_url: str | None = None
+    locked: bool = False
+    complaints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GoToBank:
+    """The step out: a link the payer can press and a refresh that presses it, since a form may not lead outside."""
+
+    bank: Bank
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AtBank:
+    """The payer was sent to the bank and is looking at our page again."""
+
+    bank: Bank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveOnPhone:
+    """The bank asked the payer on another device."""
+
+    bank: Bank
+    message: str | None
+    since: datetime
+    checked: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerBank:
+    """The bank wants something typed or chosen before it goes on."""
+
+    bank: Bank
+    fields: tuple[Field, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+    complaints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What each element of the form is called, for the list of complaints."""
+        return {f"field-{asked.name}": asked.label for asked in self.fields}
+
+
+class Watch(StrEnum):
+    """What a payer may have to wait for with nothing to do."""
+
+    STARTING = "starting"  #: the bank is being asked to take the payment
+    CONFIRMING = "confirming"  #: the shop has to confirm
+    UNKNOWN = "unknown"  #: the bank did not say whether it has the payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """A short wait, said with its reason and the time of the last look."""
+
+    what: Watch
+    bank: Bank | None
+    checked: datetime
+
+
+class Ending(StrEnum):
+    """How it ended, or stands when the payer's part is over."""
+
+    PENDING = "pending"
+    DONE = "done"
+    ACCEPTED = "accepted"
+    PARTIAL = "partial"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The receipt: whether money moved, and what to do next."""
+
+    ending: Ending
+    bank: Bank | None = None
+    reason: Reason | None = None
+    message: str | None = None  #: the bank's own words
+    until: datetime | None = None  #: by when a pending payment is known
+    at: datetime | None = None
+    back: str | None = None  #: the shop's page; None where this browser has no session
+    leaves_alone: bool = False  #: whether the page goes back to the shop by itself
+
+
+class Trouble(StrEnum):
+    """Why there is no checkout to show. Such a page has no payment on it and never leads anywhere by itself."""
+
+    LINK_INVALID = "link_invalid"
+    LINK_EXPIRED = "link_expired"
+    OTHER_BROWSER = "other_browser"
+    FORM_STALE = "form_stale"
+    NOT_FOUND = "not_found"
+    OURS = "ours"
+
+
+Page = ChooseBank | Review | GoToBank | AtBank | ApproveOnPhone | AnswerBank | Watching | Outcome
+
+
+def masked(identification: str) -> str:
+    """Return an account as a person recognises it: the first four and the last four characters."""
+    if len(identification) <= 8:
+        return "•• " + identification[-2:]
+    return f"{identification[:4]} •••• •••• {identification[-4:]}"
+
+
+def monogram(name: str) -> str:
+    """Return one or two capitals that stand for a name where a logo would be."""
+    words = [word for word in name.replace("-", " ").replace("’", " ").split() if word[0].isalnum()]
+    letters = "".join(word[0] for word in words[:2]) or name[:1]
+    return letters.upper()
+
+
+def ink(colour: str) -> str:
+    """Return black or white, whichever reads better on `#rrggbb` (weights of red, green and blue to the eye)."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return "#10203a" if 299 * red + 587 * green + 114 * blue > 150_000 else "#ffffff"
+
+
+def usable(bank: Bank) -> bool:
+    """Tell whether a payer may choose this bank now."""
+    return bank.health is not Health.DOWN
