@@ -63,9 +63,7 @@ async def hang(_: Request, writer: asyncio.StreamWriter) -> None:
 
 
 @contextlib.asynccontextmanager
-async def sink(
-    behave: Behave | None = None, *, host: str = "127.0.0.1", **options: object
-) -> AsyncIterator[Sink]:
+async def sink(behave: Behave | None = None, *, host: str = "127.0.0.1", **options: object) -> AsyncIterator[Sink]:
     """Run a receiver; `host` 0.0.0.0 listens on every local address."""
     found = Sink(behave=behave)
 

@@ -188,9 +188,7 @@ async def test_the_neighbours_of_reserved_networks_are_public(address: str) -> N
 
 async def test_a_resolver_that_changes_its_answer_never_leads_inside(canary: Sink) -> None:
     # Public while the URL is being registered, then inside in turns.
-    answers = itertools.chain(
-        [["8.8.8.8"]], itertools.cycle([["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::1"]])
-    )
+    answers = itertools.chain([["8.8.8.8"]], itertools.cycle([["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::1"]]))
 
     async def rebinding(host: str, port: int) -> Sequence[str]:
         return next(answers)

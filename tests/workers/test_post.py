@@ -163,9 +163,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused(certificate: ssl.SSLC
     assert found.requests == []
 
 
-async def test_tls_names_the_host_and_not_the_address(
-    certificate: ssl.SSLContext, trust: ssl.SSLContext
-) -> None:
+async def test_tls_names_the_host_and_not_the_address(certificate: ssl.SSLContext, trust: ssl.SSLContext) -> None:
     named: list[str | None] = []
     certificate.sni_callback = lambda _socket, name, _context: named.append(name)
     async with (

@@ -41,6 +41,11 @@ class Deliverer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed_at = self._cleaned_at = EPOCH
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in flight."""
+        return bool(self._tasks)
+
     async def run(self) -> None:
         """Deliver until cancelled; what is in flight then is given back unharmed."""
         try:
