@@ -141,7 +141,8 @@ def test_links_are_read_in_every_form_banks_write_them(link: Any, address: str |
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'"text"', b"\xff", b'{"_links": []}', b'{"tppMessages": 5}', b"[" * 100_000]
+    "body",
+    [b"", b"<html>", b"[]", b'"text"', b"\xff", b'{"_links": []}', b'{"tppMessages": 5}', b"[" * 100_000],
 )
 def test_a_body_that_is_no_object_counts_as_empty(body: bytes) -> None:
     answer = read(400, body)

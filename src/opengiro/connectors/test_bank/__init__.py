@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from opengiro.connectors.test_bank.heard import HEARD
+from opengiro.connectors.test_bank.heard import HEARD, WAITING
 from opengiro.connectors.test_bank.scenes import SCENES, VALIDATED, Memory, play, recall
 from opengiro.domain.banks import (
     AskFields,
@@ -59,11 +59,12 @@ async def _confirm(_: Line, errand: Errand, yes: bool) -> Heard:  # the slot's o
 
 
 async def _cancel(_: Line, errand: Errand) -> Cancellation:
+    # What nobody approved can be withdrawn, what is pending can be stopped unless it is instant.
     word = play(errand, recall(errand)).said
     instant = any(order.execution is Execution.INSTANT for order in errand.orders)
-    if word != "pdng" or instant:
-        return Cancellation(Cancelled.REFUSED, word)
-    return Cancellation(Cancelled.AT_ONCE, "canc")
+    if word == WAITING or (word == "pdng" and not instant):
+        return Cancellation(Cancelled.AT_ONCE, "canc")
+    return Cancellation(Cancelled.REFUSED, word)
 
 
 def _remember(errand: Errand, memory: Memory) -> Errand:
