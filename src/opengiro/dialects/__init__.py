@@ -1,1 +1,83 @@
-"""The wires we speak: one folder a dialect, and none knows another."""
+"""Wires we speak. A dialect is a folder that exports one `Dialect`: routes as a list, and a wording for every refusal.
+
+Dialects know no dialect. What they share goes down into a use case; this file only names the shape they all have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store.answers import Answer, Receipt
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from opengiro.domain.rights import Principal, Right
+    from opengiro.usecases import Core
+
+__all__ = ["Answer", "Call", "Dialect", "Receipt", "Route"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request after authentication; header names are in lower case, `base` is the wire's own URL as called."""
+
+    core: Core
+    principal: Principal | None
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base: str
+    request_id: int
+    receipt: Receipt | None = None
+    payer_ip: str | None = None
+
+    @property
+    def caller(self) -> Principal:
+        """Who is calling, on a route that needs a token."""
+        if self.principal is None:
+            raise Refused(Refusal.TOKEN_MISSING)
+        return self.principal
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation of a wire; the OpenAPI document is generated from these.
+
+    `rights` lists what opens the route: any one of them, or nobody's token at all when it is None. A route that
+    `keeps_receipt` saves its idempotency key itself, in the transaction of its effect.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    rights: tuple[Right, ...] | None
+    reads: Any = None
+    writes: Any = None
+    status: int = 200
+    query: Mapping[str, str] = field(default_factory=dict)
+    keeps_receipt: bool = False
+    optional_token: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What a dialect folder exports: JSON `routes`, browser `pages`, and how it words what went wrong."""
+
+    name: str
+    prefix: str
+    routes: Sequence[Route]
+    refuse: Callable[[Refused, int], Answer]
+    broke: Callable[[int], Answer]
+    no_route: Callable[[int], Answer]
+    wrong_method: Callable[[int], Answer]
+    pages: Callable[[Core], Sequence[BaseRoute]]
+    retry_after_s: Mapping[Refusal, int] = field(default_factory=dict)

@@ -57,3 +57,7 @@ class Clock:
     def furthest(self) -> timedelta:
         """Return the largest offset in use: nothing is due for anybody beyond it."""
         return max(self._offsets.values(), default=timedelta())
+
+    def furthest_us(self) -> int:
+        """Return `furthest` in microseconds, for queries."""
+        return self.furthest() // _MICROSECOND

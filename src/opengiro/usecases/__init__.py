@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from opengiro.domain.payment import Payment
     from opengiro.store import Store
 
+Complain = Callable[[str], Awaitable[str | None]]
+"""Says why webhooks may not go to a URL, or None when they may."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
@@ -29,6 +32,7 @@ class Core:
     chance: Callable[[int], bytes]
     line: Line
     connectors: Mapping[str, Connector]
+    complain: Complain
     own_url: str  #: public base URL of this server, without a trailing slash
     moved: asyncio.Event = field(default_factory=asyncio.Event)  #: set when moves were saved, to wake deliveries
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from opengiro.domain.attempt import Phase
-from opengiro.domain.clock import real_now, to_us
+from opengiro.domain.clock import to_us
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.payment import Reason
 from opengiro.domain.refusals import Refused
@@ -14,13 +12,11 @@ from opengiro.usecases.ask_bank import ask_bank, load_standing
 from opengiro.usecases.end_payment import end_payment
 
 _AT_ONCE_MAX = 100
-_MICROSECOND = timedelta(microseconds=1)
 
 
 async def expire_payments(core: Core) -> int:
     """Expire what is due on its merchant's clock, asking the bank a last time first; return how many ended."""
-    furthest = core.clock.furthest() // _MICROSECOND
-    due = await core.store.payments.expired(to_us(real_now()), furthest, _AT_ONCE_MAX)
+    due = await core.store.payments.expired(to_us(core.clock.real()), core.clock.furthest_us(), _AT_ONCE_MAX)
     ended = 0
     for merchant_id, payment_id in due:
         standing = await ask_bank(core, merchant_id, payment_id, background=True)

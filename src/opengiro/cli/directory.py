@@ -1,0 +1,68 @@
+"""The bank directory of a laptop: the sandbox banks as they describe themselves, and the wire's test bank."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from opengiro.domain.banks import Bank, Health, Need
+from opengiro.domain.payment import Execution
+
+TEST_BANK_ID = "338178e6-3d01-564f-9a7b-52ca442459bf"
+"""The powens wire documents this UUID; integrations have it in their tests."""
+TEST_BANK_NUMBER = 59
+
+_NAMESPACE = uuid.UUID("6f0c2c9e-3b4f-5d0a-8f5e-0a6f1f3a7c11")
+_FIRST_NUMBER = 101
+_EXECUTIONS = {
+    "sepa-credit-transfers": Execution.FIRST_OPEN_DAY,
+    "instant-sepa-credit-transfers": Execution.INSTANT,
+}
+_NEEDS = {"required": Need.REQUIRED, "optional": Need.OPTIONAL, "forbidden": Need.FORBIDDEN}
+
+
+def test_bank() -> Bank:
+    """Return the test bank, which plays the wire's documented scenarios."""
+    return Bank(
+        bank_id=TEST_BANK_ID,
+        number=TEST_BANK_NUMBER,
+        name="Connecteur de test",
+        connector="test_bank",
+        countries=("FR",),
+        slug="EXA",
+        executions=(Execution.FIRST_OPEN_DAY, Execution.INSTANT, Execution.DEFERRED),
+        instructions_max=100,
+        payer_account=Need.OPTIONAL,
+        aliases=("test", "example"),
+    )
+
+
+def sandbox_banks(entries: Iterable[Mapping[str, Any]]) -> list[Bank]:
+    """Return the sandbox banks from the list they publish; ids follow from their codes, so they are stable."""
+    return [_bank(entry, number) for number, entry in enumerate(entries, start=_FIRST_NUMBER)]
+
+
+def _bank(entry: Mapping[str, Any], number: int) -> Bank:
+    executions = [_EXECUTIONS[product] for product in entry["payment_products"] if product in _EXECUTIONS]
+    if entry.get("deferred", True):
+        executions.append(Execution.DEFERRED)
+    return Bank(
+        bank_id=str(uuid.uuid5(_NAMESPACE, entry["code"])),
+        number=number,
+        name=entry["name"],
+        legal_name=entry["legal_name"],
+        connector="berlin_group",
+        countries=(entry["country"],),
+        base_url=entry["base_url"],
+        bic=entry["bic"],
+        aliases=tuple(entry["aliases"]),
+        iban_prefixes=tuple(entry["iban_prefixes"]),
+        executions=tuple(executions),
+        payer_account=_NEEDS[entry["debtor_iban"]],
+        no_final_status=() if entry["final_status"] else tuple(executions),
+        health=Health(entry["health"]),
+        colour=entry["colour"],
+        decoupled=entry["approach"] == "DECOUPLED",
+        slug=entry["code"],
+    )

@@ -1,0 +1,327 @@
+"""From the wire's bytes to commands, or to a list of complaints that name each property by its path."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from msgspec import UNSET
+
+from opengiro.dialects import Call
+from opengiro.dialects.powens.parties import read_party
+from opengiro.dialects.powens.schema import AccountIn, InstructionIn, PaymentIn
+from opengiro.domain.accounts import Account, Scheme
+from opengiro.domain.money import EXPONENTS, AmountFault, Money
+from opengiro.domain.payment import Execution
+from opengiro.domain.references import reference_fault
+from opengiro.domain.refusals import Complaint, Refusal, Refused
+from opengiro.domain.sepa_text import sepa_text
+from opengiro.usecases.check_account import AccountFault, check_account
+from opengiro.usecases.create_payment import NewInstruction
+
+URI_LENGTH_MAX = 2000
+STATE_LENGTH_MAX = 2000
+LABEL_LENGTH_MAX = 140
+HOLDER_LENGTH_MAX = 70
+REFERENCE_LENGTH_MAX = 31
+REFERENCE_LENGTH_MAX_UK = 18
+INSTRUCTIONS_MAX = 100
+KEYS_MAX = 1000
+
+T = TypeVar("T")
+_AMOUNT = re.compile(rb'"?([0-9.]{1,40})"?')
+_BIC = re.compile(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
+_FAULT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+@dataclass(slots=True)
+class Complaints:
+    """Collects what is wrong with a request, so that one answer names it all."""
+
+    found: list[Complaint] = field(default_factory=list)
+
+    def add(self, path: str, text: str) -> None:
+        """Say what is wrong with a property."""
+        self.found.append(Complaint(path, text))
+
+    def need(self, value: T | None, path: str) -> T | None:
+        """Return the value, complaining when it is absent."""
+        if value is None or value == "":
+            self.found.append(Complaint(path, "is required", missing=True))
+            return None
+        return value
+
+    def raise_any(self) -> None:
+        """Refuse when anything was wrong; the first complaint decides between missing and invalid."""
+        if self.found:
+            why = Refusal.FIELD_MISSING if self.found[0].missing else Refusal.FIELD_INVALID
+            raise Refused(why, *self.found)
+
+
+def read_body(call: Call, shape: type[T]) -> T:
+    """Decode JSON, a form, or (as some integrations send it) the query string, into `shape`."""
+    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return _convert(_read_form(call.body), shape)
+    if not call.body.strip():
+        return _convert(dict(call.query), shape)
+    return read_json(call.body, shape)
+
+
+def read_json(body: bytes, shape: type[T]) -> T:
+    """Decode strictly: UTF-8 JSON without duplicate keys (PC29), typed as `shape` says."""
+    try:
+        json.loads(
+            body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=str, parse_int=str
+        )
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as fault:
+        raise _refused(fault) from fault
+    except (ValueError, RecursionError) as fault:
+        raise Refused(Refusal.FIELD_INVALID, Complaint("body", "is not valid JSON, or repeats a key")) from fault
+
+
+def read_instructions(body: PaymentIn) -> tuple[NewInstruction, ...]:
+    """Check every transfer order of a new payment; raises `Refused` with all that is wrong."""
+    wrong = Complaints()
+    listed = wrong.need(body.instructions or None, "instructions") or []
+    if len(listed) > INSTRUCTIONS_MAX:
+        wrong.add("instructions", f"holds at most {INSTRUCTIONS_MAX}")
+        wrong.raise_any()
+    read = [_read_instruction(one, f"instructions[{at}]", wrong) for at, one in enumerate(listed)]
+    wrong.raise_any()
+    instructions = tuple(one for one in read if one)
+    _check_bulk(instructions, wrong)
+    wrong.raise_any()
+    return instructions
+
+
+def read_account(given: AccountIn | None, path: str, wrong: Complaints, *, needs_label: bool = True) -> Account | None:
+    """Check an account; the number itself is judged by its scheme."""
+    if given is None:
+        return None
+    scheme = read_enum(Scheme, _scheme_name(given), f"{path}.scheme_name", wrong)
+    number = wrong.need(given.identification, f"{path}.identification")
+    holder = _holder(given.label, f"{path}.label", wrong, needed=needs_label)
+    if given.issuer is not None and not _BIC.fullmatch(given.issuer):
+        wrong.add(f"{path}.issuer", "is not a BIC")
+    if scheme is None or number is None:
+        return None
+    try:
+        return check_account(scheme, number, holder or "", given.issuer)
+    except AccountFault as fault:
+        wrong.add(f"{path}.identification", str(fault))
+        return None
+
+
+def read_enum(kind: Callable[[str], T], text: str | None, path: str, wrong: Complaints) -> T | None:
+    """Return the member of a closed list that the text names."""
+    if wrong.need(text, path) is None or text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        wrong.add(path, "is not one of the documented values")
+        return None
+
+
+def read_date(text: str | None, path: str, wrong: Complaints) -> date | None:
+    """Return a civil date written as YYYY-MM-DD."""
+    if text is None:
+        return None
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        wrong.add(path, "is not a date such as 2031-12-24")
+        return None
+
+
+def read_redirect_uri(uri: str | None, path: str, wrong: Complaints, *, query: bool = False) -> str | None:
+    """Return an absolute http(s) URI; one that takes callback parameters must come without a query of its own."""
+    if wrong.need(uri, path) is None or uri is None:
+        return None
+    try:
+        parts = urlsplit(uri)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+    except ValueError:
+        sound = False
+    if not sound or len(uri) > URI_LENGTH_MAX or not uri.isascii() or not uri.isprintable() or " " in uri:
+        wrong.add(path, f"is not an absolute http(s) URI of at most {URI_LENGTH_MAX} characters")
+    elif "#" in uri or ("?" in uri and not query):
+        wrong.add(path, "carries no query and no fragment; use client_state")
+    return uri
+
+
+def read_state(text: str | None, path: str, wrong: Complaints) -> str | None:
+    """Return the client's own state, which comes back byte for byte."""
+    if text is not None and len(text) > STATE_LENGTH_MAX:
+        wrong.add(path, f"has at most {STATE_LENGTH_MAX} characters")
+    elif text is not None and not _encodable(text):
+        wrong.add(path, "is not valid Unicode text")
+    return text
+
+
+def text_fault(text: str, length_max: int) -> str | None:
+    """Return what is wrong with a line of text: too long, or control, format and unassigned characters in it."""
+    if len(text) > length_max:
+        return f"has at most {length_max} characters"
+    if any(unicodedata.category(character)[0] == "C" for character in text):
+        return "holds control or formatting characters"
+    return None
+
+
+def _read_instruction(one: InstructionIn, path: str, wrong: Complaints) -> NewInstruction | None:
+    before = len(wrong.found)
+    label = _label(one.label, f"{path}.label", wrong)
+    amount = _amount(one, path, wrong)
+    execution = read_enum(Execution, one.execution_date_type, f"{path}.execution_date_type", wrong)
+    due = _execution_date(one, execution, path, wrong)
+    given = wrong.need(one.beneficiary, f"{path}.beneficiary")
+    payee = read_account(given, f"{path}.beneficiary", wrong)
+    party = read_party(one.beneficiary_identity, f"{path}.beneficiary_identity", wrong)
+    if one.reference_id is not None:
+        uk = payee is not None and payee.scheme is Scheme.SORT_CODE
+        fault = reference_fault(one.reference_id, REFERENCE_LENGTH_MAX_UK if uk else REFERENCE_LENGTH_MAX)
+        if fault:
+            wrong.add(f"{path}.reference_id", fault)
+    if len(wrong.found) > before or not (amount and label and execution and payee):
+        return None
+    return NewInstruction(amount, label, execution, payee, due, party, one.reference_id)
+
+
+def _amount(one: InstructionIn, path: str, wrong: Complaints) -> Money | None:
+    currency = wrong.need(one.currency, f"{path}.currency")
+    if currency is not None and currency not in EXPONENTS:
+        wrong.add(f"{path}.currency", "is not a supported ISO 4217 currency")
+        currency = None
+    raw = bytes(one.amount).strip() if one.amount is not UNSET else b"null"
+    if raw == b"null":
+        wrong.need(None, f"{path}.amount")
+        return None
+    found = _AMOUNT.fullmatch(raw)
+    if found is None or (raw[:1] == b'"') != (raw[-1:] == b'"'):
+        wrong.add(f"{path}.amount", "is not a plain positive decimal")
+        return None
+    if currency is None:
+        return None
+    return _money(found[1].decode(), currency, f"{path}.amount", wrong)
+
+
+def _money(text: str, currency: str, path: str, wrong: Complaints) -> Money | None:
+    try:
+        money = Money.parse(text, currency)
+    except AmountFault as fault:
+        wrong.add(path, str(fault))
+        return None
+    if money.minor <= 0:
+        wrong.add(path, "is above zero")
+        return None
+    return money
+
+
+def _execution_date(one: InstructionIn, execution: Execution | None, path: str, wrong: Complaints) -> date | None:
+    """Return the date of a deferred order. One that has passed is allowed and means: at once (guide sample)."""
+    where = f"{path}.execution_date"
+    if execution is Execution.PERIODIC:
+        raise Refused(Refusal.FEATURE_DISABLED, Complaint(f"{path}.execution_date_type", "periodic is not enabled"))
+    if execution is Execution.DEFERRED:
+        wrong.need(one.execution_date, where)
+        return read_date(one.execution_date or None, where, wrong)
+    if one.execution_date is not None and execution is not None:
+        wrong.add(where, "is given for deferred payments only")
+    return None
+
+
+def _check_bulk(instructions: tuple[NewInstruction, ...], wrong: Complaints) -> None:
+    first = instructions[0]
+    references = [one.reference_id for one in instructions if one.reference_id]
+    for at, one in enumerate(instructions[1:], start=1):
+        if one.execution is not first.execution:
+            wrong.add(f"instructions[{at}].execution_date_type", "is the same for all instructions")
+        if one.execution_date != first.execution_date:
+            wrong.add(f"instructions[{at}].execution_date", "is the same for all instructions")
+        if one.amount.currency != first.amount.currency:
+            wrong.add(f"instructions[{at}].currency", "is the same for all instructions")
+    if len(set(references)) != len(references):
+        wrong.add("instructions", "carry different reference_id values")
+
+
+def _label(text: str | None, path: str, wrong: Complaints) -> str | None:
+    """Return the label in NFC as it will be given back; the bank gets it in its own alphabet (PU15)."""
+    if wrong.need(text, path) is None or text is None:
+        return None
+    label = unicodedata.normalize("NFC", text)
+    fault = text_fault(label, LABEL_LENGTH_MAX) or (None if sepa_text(label).strip() else _NO_LETTERS)
+    if fault:
+        wrong.add(path, fault)
+        return None
+    return label
+
+
+def _holder(text: str | None, path: str, wrong: Complaints, *, needed: bool) -> str | None:
+    if not needed and not text:
+        return None
+    if wrong.need(text, path) is None or text is None:
+        return None
+    fault = text_fault(text, HOLDER_LENGTH_MAX) or (None if sepa_text(text).strip() else _NO_LETTERS)
+    if fault:
+        wrong.add(path, fault)
+    return unicodedata.normalize("NFC", text)
+
+
+_NO_LETTERS = "holds no character that banks carry"
+
+
+def _scheme_name(given: AccountIn) -> str | None:
+    return "iban" if given.scheme_name is None and given.scheme_iban else given.scheme_name
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read_form(body: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=KEYS_MAX))
+    except ValueError as fault:
+        raise Refused(Refusal.FIELD_INVALID, Complaint("body", "is not a valid form")) from fault
+
+
+def _convert(values: dict[str, Any], shape: type[T]) -> T:
+    try:
+        return msgspec.convert(values, type=shape, strict=False)
+    except msgspec.ValidationError as fault:
+        raise _refused(fault) from fault
+
+
+def _refused(fault: msgspec.ValidationError) -> Refused:
+    """Turn the decoder's message into a complaint; it names types and paths, never values."""
+    found = _FAULT.match(str(fault))
+    text, path = (found[1], found[2] or "body") if found else ("is not of the documented shape", "body")
+    missing = _MISSING.search(text)
+    if missing:
+        return Refused(Refusal.FIELD_MISSING, Complaint(f"{path}.{missing[1]}", "is required", missing=True))
+    return Refused(Refusal.FIELD_INVALID, Complaint(path, text.lower()))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs) or len(pairs) > KEYS_MAX:
+        raise ValueError("a key is repeated")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,114 @@
+"""The only place where everything meets: connectors, dialects, pages, workers and the command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Route
+
+from opengiro.cli import Assembly, program
+from opengiro.connectors import HttpLine
+from opengiro.connectors.berlin_group import CONNECTOR as BERLIN_GROUP
+from opengiro.connectors.test_bank import CONNECTOR as TEST_BANK
+from opengiro.dialects import powens
+from opengiro.domain.clock import Clock, from_us
+from opengiro.store import Store
+from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.migrate import migrate
+from opengiro.store.vault import open_vault
+from opengiro.usecases import Core
+from opengiro.web.api import api
+from opengiro.web.checkout.routes import checkout
+from opengiro.web.headers import SecurityHeaders
+from opengiro.workers.deliver import Deliverer
+from opengiro.workers.guard import Guard
+from opengiro.workers.observe import observe
+from opengiro.workers.post import Post
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from opengiro.settings import Settings
+    from opengiro.usecases.deliver_event import Event
+
+CONNECTORS = {one.name: one for one in (BERLIN_GROUP, TEST_BANK)}
+DIALECTS = (powens.DIALECT,)
+FAREWELLS = {powens.DIALECT.name: powens.farewell}
+
+
+@contextlib.asynccontextmanager
+async def open_core(settings: Settings) -> AsyncIterator[Core]:
+    """Open storage and the line to banks, bring the schema up to date, and let go of both at the end."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    engine = Sqlite(settings.data / "opengiro.db")
+    store = Store(engine, open_vault(settings.data / "root.key"))
+    try:
+        await migrate(engine)
+        await store.banks.load()
+        clock = Clock()
+        for merchant, offset_us in await store.merchants.all():
+            clock.move(merchant.merchant_id, from_us(offset_us) - from_us(0))
+        async with HttpLine() as line:
+            yield Core(
+                store=store,
+                clock=clock,
+                chance=os.urandom,
+                line=line,
+                connectors=CONNECTORS,
+                complain=Guard(settings.private_hosts).complaint,
+                own_url=settings.own_url,
+            )
+    finally:
+        store.close()
+
+
+def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """Return the server as one ASGI app; `more` routes come first, as a laptop's extra programs do."""
+    routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS)]
+    for dialect in DIALECTS:
+        routes += [*dialect.pages(core), *api(core, dialect)]
+    return SecurityHeaders(Starlette(routes=routes), https=settings.own_url.startswith("https:"))
+
+
+@contextlib.asynccontextmanager
+async def working(core: Core, settings: Settings) -> AsyncIterator[None]:
+    """Run the workers for as long as the block lasts."""
+    renders = {powens.DIALECT.name: lambda event: _render_powens(core, event)}
+    async with Post(Guard(settings.private_hosts)) as post, asyncio.TaskGroup() as group:
+        loops = [group.create_task(Deliverer(core, post.send, renders).run()), group.create_task(observe(core))]
+        try:
+            yield
+        finally:
+            for loop in loops:
+                loop.cancel()
+
+
+def main() -> None:
+    """Run the `opengiro` command."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    program(Assembly(open_core=open_core, web_app=web_app, working=working))()
+
+
+def _render_powens(core: Core, event: Event) -> bytes:
+    view = powens.View(event.merchant, core.store.banks.get)
+    return powens.write_event(event.payment, view, event.data_id, event.sequence)
+
+
+async def _healthz(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok\n")
