@@ -32,6 +32,9 @@ PROGRESS: Mapping[str, int] = {
     "expired": 5,
 }
 
+# The payer has said yes, so the cart has done its work.
+APPROVED = frozenset({"pending", "accepted", "done"})
+
 STANDINGS: Mapping[str, str] = {
     "unsent": "open",
     "created": "open",
@@ -191,7 +194,8 @@ class Book:
         """Return what was ordered."""
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT product, quantity, unit_minor FROM order_lines WHERE order_id = ?", (order_id,)
+                "SELECT product, quantity, unit_minor FROM order_lines WHERE order_id = ? ORDER BY rowid",
+                (order_id,),
             )
             return tuple(Line(**row) for row in rows)
 
@@ -234,6 +238,8 @@ class Book:
                 "UPDATE tries SET payment_id = ?, state = ?, error_code = ? WHERE order_id = ? AND ordinal = ?",
                 (payment_id, state, error_code, order_id, ordinal),
             )
+            if state in APPROVED:
+                _empty_cart(connection, order_id)
 
     def note_event(self, order_id: str, kind: str, detail: str = "") -> None:
         """Note something that happened to an order."""
@@ -312,11 +318,7 @@ def mark_paid(connection: sqlite3.Connection, order_id: str, payment_id: int, at
     """Turn an order paid and empty its cart, inside the transaction that settles it."""
     connection.execute("UPDATE orders SET paid_at = ? WHERE id = ?", (_text(at), order_id))
     insert_event(connection, order_id, "paid", str(payment_id), at)
-    row = connection.execute("SELECT cart_id, cart_version FROM orders WHERE id = ?", (order_id,)).fetchone()
-    emptied = connection.execute("UPDATE carts SET version = version + 1 WHERE id = ? AND version = ?", tuple(row))
-    # A cart that was filled anew while the bank worked belongs to the next order.
-    if emptied.rowcount:
-        connection.execute("DELETE FROM cart_lines WHERE cart_id = ?", (row["cart_id"],))
+    _empty_cart(connection, order_id)
 
 
 def insert_event(connection: sqlite3.Connection, order_id: str, kind: str, detail: str, at: datetime) -> None:
@@ -325,6 +327,14 @@ def insert_event(connection: sqlite3.Connection, order_id: str, kind: str, detai
         "INSERT INTO order_events (order_id, at, kind, detail) VALUES (?, ?, ?, ?)",
         (order_id, _text(at), kind, detail),
     )
+
+
+def _empty_cart(connection: sqlite3.Connection, order_id: str) -> None:
+    row = connection.execute("SELECT cart_id, cart_version FROM orders WHERE id = ?", (order_id,)).fetchone()
+    emptied = connection.execute("UPDATE carts SET version = version + 1 WHERE id = ? AND version = ?", tuple(row))
+    # A cart that was filled anew while the bank worked belongs to the next order.
+    if emptied.rowcount:
+        connection.execute("DELETE FROM cart_lines WHERE cart_id = ?", (row["cart_id"],))
 
 
 _ORDERS = """

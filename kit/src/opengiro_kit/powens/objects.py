@@ -151,6 +151,8 @@ class NewInstruction(_Sent, frozen=True):
             raise TypeError(f"an amount is a Decimal, not a {type(self.amount).__name__}")
         if not self.amount.is_finite() or self.amount <= 0:
             raise ValueError("an amount is more than zero")
+        # Decimal("1E+2") is a hundred, and no payment service should have to know that.
+        msgspec.structs.force_setattr(self, "amount", Decimal(f"{self.amount:f}"))
 
 
 class NewPayment(_Sent, frozen=True):

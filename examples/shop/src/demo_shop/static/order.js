@@ -36,6 +36,7 @@ async function redraw() {
   const whole = document.querySelector("main");
   const next = fresh.querySelector("main");
   if (!said || !whole || !next) return location.reload();
+  document.querySelector("header")?.replaceWith(...fresh.querySelectorAll("header"));
   const status = section().querySelector('[role="status"]');
   const words = said.querySelector('[role="status"]');
   if (status && words) {
