@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ async def test_webhooks_of_another_merchant_cannot_be_seen_or_touched(home: Hous
     for touch in (
         find_webhook(home.core, stranger, webhook.webhook_id),
         delete_webhook(home.core, stranger, webhook.webhook_id, "stranger"),
-        change_webhook(home.core, stranger, webhook.webhook_id, OTHER, None, "stranger", home.guard.complaint),
+        change_webhook(home.core, stranger, webhook.webhook_id, OTHER, None, "stranger"),
         find_webhook_auth(home.core, stranger, auth.auth_id),
         rotate_webhook_secret(home.core, stranger, auth.auth_id, "stranger"),
         delete_webhook_auth(home.core, stranger, auth.auth_id, "stranger"),
@@ -75,18 +76,17 @@ async def test_a_url_that_leads_inside_is_refused_when_it_is_registered(home: Ho
         merchant_id=SHOP.merchant_id, dialect="plain", url="https://169.254.169.254/", actor="test", auth_id=99
     )
     with pytest.raises(Refused) as refused:
-        await register_webhook(home.core, command, Guard().complaint)
+        await register_webhook(replace(home.core, complain=Guard().complaint), command)
     assert refused.value.why is Refusal.FIELD_INVALID
     assert [one.path for one in refused.value.complaints] == ["url", "id_auth"]
 
 
 async def test_a_webhook_can_be_pointed_elsewhere_but_not_where_another_is(home: House) -> None:
     first, _ = await home.webhook(URL), await home.webhook(OTHER)
-    complain = home.guard.complaint
-    moved = await change_webhook(home.core, SHOP.merchant_id, first.webhook_id, URL + "/new", None, "test", complain)
+    moved = await change_webhook(home.core, SHOP.merchant_id, first.webhook_id, URL + "/new", None, "test")
     assert await home.fresh(first) == moved
     with pytest.raises(Refused) as refused:
-        await change_webhook(home.core, SHOP.merchant_id, first.webhook_id, OTHER, None, "test", complain)
+        await change_webhook(home.core, SHOP.merchant_id, first.webhook_id, OTHER, None, "test")
     assert refused.value.why is Refusal.FIELD_INVALID
 
 

@@ -78,7 +78,7 @@ class House:
             actor="test",
             auth_id=auth.auth_id if auth else None,
         )
-        return await register_webhook(self.core, command, self.guard.complaint)
+        return await register_webhook(self.core, command)
 
     async def payment(self) -> Payment:
         """Create a payment."""
@@ -156,6 +156,7 @@ async def house(data: Path, *, deadline_s: float = 5, clock: Clock | None = None
     engine = Sqlite(data / "opengiro.db")
     await migrate(engine)
     store = Store(engine, open_vault(data / "root.key"))
+    guard = Guard(frozenset({"*"}))
     line: Line = NoBank()  # type: ignore[assignment]
     core = Core(
         store=store,
@@ -163,12 +164,12 @@ async def house(data: Path, *, deadline_s: float = 5, clock: Clock | None = None
         chance=os.urandom,
         line=line,
         connectors={},
+        complain=guard.complaint,
         own_url="http://127.0.0.1:1",
         moved=asyncio.Event(),
     )
     if await store.merchants.load(SHOP.merchant_id) is None:
         await store.merchants.save(SHOP, core.clock.real())
-    guard = Guard(frozenset({"*"}))
     async with Post(guard, deadline_s=deadline_s) as post:
         yield House(core, post, guard)
     await guard.close()

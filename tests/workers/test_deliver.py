@@ -190,6 +190,29 @@ async def test_a_later_event_waits_for_the_one_before_it_and_other_payments_do_n
     assert [body["sequence"] for body in bodies(shop) if body["id"] == slow.payment_id] == [1, 1, 2, 3]
 
 
+async def test_a_later_event_is_not_sent_while_the_one_before_it_is_on_its_way(home: House) -> None:
+    go_on = asyncio.Event()
+
+    async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
+        if json.loads(request.body)["sequence"] == 1:
+            await go_on.wait()
+        await answer(200)(request, writer)
+
+    async with sink(behave) as shop:
+        await home.webhook(shop.url)
+        payment = await home.payment()
+        for trigger in STORY:
+            payment = await home.move(payment, trigger)
+        async with running(home) as worker:
+            await until(lambda: len(shop.requests) == 1)
+            for _ in range(5):
+                await worker.turn()
+            assert [body["sequence"] for body in bodies(shop)] == [1]
+            go_on.set()
+            await until(lambda: len(shop.requests) == 3)
+    assert [body["sequence"] for body in bodies(shop)] == [1, 2, 3]
+
+
 async def test_after_ten_attempts_a_delivery_is_parked_and_the_next_event_goes_on(home: House) -> None:
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
         await answer(500 if json.loads(request.body)["sequence"] == 1 else 200)(request, writer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,6 @@ from opengiro.store.merchants import audit
 
 if TYPE_CHECKING:
     from opengiro.usecases import Core
-
-Complain = Callable[[str], Awaitable[str | None]]
-"""Says why webhooks may not go to a URL, or None when they may."""
 
 _TRIES = 8
 
@@ -32,9 +28,9 @@ class RegisterWebhook:
     auth_id: int | None = None
 
 
-async def register_webhook(core: Core, command: RegisterWebhook, complain: Complain) -> Webhook:
+async def register_webhook(core: Core, command: RegisterWebhook) -> Webhook:
     """Register a URL; one that is registered already is returned, with this signing key and enabled."""
-    await _check(core, command.merchant_id, command.url, command.auth_id, complain)
+    await _check(core, command.merchant_id, command.url, command.auth_id)
     for _ in range(_TRIES):
         known = await _find(core, command)
         try:
@@ -45,7 +41,7 @@ async def register_webhook(core: Core, command: RegisterWebhook, complain: Compl
 
 
 async def change_webhook(
-    core: Core, merchant_id: int, webhook_id: int, url: str | None, auth_id: int | None, actor: str, complain: Complain
+    core: Core, merchant_id: int, webhook_id: int, url: str | None, auth_id: int | None, actor: str
 ) -> Webhook:
     """Point a webhook elsewhere or sign otherwise (None keeps); it is enabled and forgiven its failures."""
     before = await find_webhook(core, merchant_id, webhook_id)
@@ -57,7 +53,7 @@ async def change_webhook(
         updated_at=now,
         disabled_at=None,
     )
-    await _check(core, merchant_id, after.url, after.auth_id, complain)
+    await _check(core, merchant_id, after.url, after.auth_id)
     record = audit(merchant_id, now, actor, "webhook", str(webhook_id), before.url, after.url)
     try:
         await core.store.commit([core.store.webhooks.update(after), record])
@@ -85,9 +81,9 @@ async def find_webhook(core: Core, merchant_id: int, webhook_id: int) -> Webhook
     return webhook
 
 
-async def _check(core: Core, merchant_id: int, url: str, auth_id: int | None, complain: Complain) -> None:
+async def _check(core: Core, merchant_id: int, url: str, auth_id: int | None) -> None:
     complaints = []
-    if text := await complain(url):
+    if text := await core.complain(url):
         complaints.append(Complaint("url", text))
     if auth_id is not None:
         known = {auth.auth_id for auth in await core.store.webhooks.auths(merchant_id)}
