@@ -110,5 +110,5 @@ def _render_powens(core: Core, event: Event) -> bytes:
     return powens.write_event(event.payment, view, event.data_id, event.sequence)
 
 
-async def _healthz(request: Request) -> PlainTextResponse:
+async def _healthz(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("ok\n")

@@ -1,4 +1,4 @@
-"""Bank accounts as payments name them. Whether an IBAN is well formed is checked where it enters (`usecases.check_account`)."""
+"""Bank accounts as payments name them. Whether an IBAN is well formed is checked where it enters."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Moved(StrEnum):
     UNKNOWN = "unknown"  #: it may have arrived: ask, never send again
 
 
-class BankTrouble(Exception):  # noqa: N818  # the outside world, not a malfunction of ours
+class BankTrouble(Exception):  # the outside world, not a malfunction of ours
     """The bank failed us. `permanent` says whether asking again could help, `money` what may have happened."""
 
     def __init__(

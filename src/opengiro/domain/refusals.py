@@ -1,4 +1,4 @@
-"""Why we decline a command: we understood it, nothing happened. Dialects word each; a test proves no table has a gap."""
+"""Why we decline a command: we understood it, nothing happened. Dialects word each one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Complaint:
     missing: bool = False
 
 
-class Refused(Exception):  # noqa: N818  # the field's word for an expected no, not a malfunction
+class Refused(Exception):  # the field's word for an expected no, not a malfunction
     """We understood, we decline, nothing happened."""
 
     def __init__(self, why: Refusal, *complaints: Complaint, detail: str | None = None) -> None:

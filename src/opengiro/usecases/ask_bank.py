@@ -58,7 +58,7 @@ async def listen(
     if heard.awaits_us and not merchant.confirms_by_hand and not standing.payment.final and standing.attempt:
         confirm = core.connectors[core.bank(attempt.bank_id).connector].confirm
         if confirm:
-            heard = await confirm(core.line, errand_of(core, standing.payment, standing.attempt), True)
+            heard = await confirm(core.line, errand_of(core, standing.payment, standing.attempt), True)  # noqa: FBT003  # the slot is positional
             standing = await record_observation(core, standing, heard, background=background)
     return standing
 

@@ -83,7 +83,8 @@ def _plan_choice(core: Core, payment: Payment, bank: Bank, command: ChooseBank) 
         payer=command.payer or payment.payer,
     )
     if bank.payer_account is Need.REQUIRED and chosen.payer is None:
-        raise Refused(Refusal.PAYER_ACCOUNT_REQUIRED, Complaint("payer", "this bank needs the payer's account", True))
+        missing = Complaint("payer", "this bank needs the payer's account", missing=True)
+        raise Refused(Refusal.PAYER_ACCOUNT_REQUIRED, missing)
     if not fits(bank, chosen, core.now(payment.merchant_id).date()):
         raise Refused(Refusal.BANK_UNSUITABLE)
     return chosen

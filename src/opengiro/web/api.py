@@ -55,7 +55,7 @@ def _path(core: Core, dialect: Dialect, path: str, routes: Mapping[str, Route]) 
 
 
 def _none(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(_request: Request) -> Response:
         return _respond(dialect.no_route(_request_number()))
 
     return endpoint
@@ -73,7 +73,7 @@ async def _guarded(dialect: Dialect, number: int, run: Callable[[], Awaitable[An
         return answer
     except ClientDisconnect:
         return Response(status_code=499)
-    except Exception:  # the single handler: what no one foresaw is logged once, and told to nobody
+    except Exception:  # noqa: BLE001  # the single handler: what no one foresaw is logged once, and told to nobody
         _log.exception("request failed", request_id=number)
         return _respond(dialect.broke(number))
 

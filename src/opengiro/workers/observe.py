@@ -23,7 +23,7 @@ async def observe(core: Core) -> None:
         try:
             asked = await _ask_due(core)
             await expire_payments(core)
-        except Exception:
+        except Exception:  # noqa: BLE001  # a database that is away must not end observing for good
             _log.exception("observing failed")
             asked = 0
         if asked < _AT_ONCE_MAX:
@@ -41,5 +41,5 @@ async def _ask(core: Core, merchant_id: int, payment_id: int) -> None:
     """Ask about one attempt; its trouble is its own and keeps no other waiting."""
     try:
         await observe_or_lapse(core, merchant_id, payment_id)
-    except Exception:
+    except Exception:  # noqa: BLE001  # one attempt that fails must not stop the others
         _log.exception("asking a bank failed", payment_id=payment_id)

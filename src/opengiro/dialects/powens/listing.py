@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.read import Complaints
+from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.schema import LinkOut, LinksOut, PaymentsOut
 from opengiro.dialects.powens.wording import REASONS
 from opengiro.dialects.powens.write import View, answer, write_payment
@@ -193,7 +193,7 @@ def _count(query: Any, name: str, default: int, wrong: Complaints) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or (name == "limit" and not 1 <= int(text)):
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or (name == "limit" and not int(text) >= 1):
         wrong.add(name, "is a whole number above zero" if name == "limit" else "is a whole number")
         return default
     return min(int(text), LIMIT_MAX) if name == "limit" else int(text)

@@ -8,13 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from babel import Locale
-from msgspec import UNSET
 
+from opengiro.dialects.powens.complaints import civil_date
 from opengiro.dialects.powens.schema import IdentityIn, IdentityOut
 from opengiro.domain.parties import IdentityScheme, Party, PartyKind
 
 if TYPE_CHECKING:
-    from opengiro.dialects.powens.read import Complaints
+    from opengiro.dialects.powens.complaints import Complaints
 
 LENGTHS = {
     "external_ref": 255, "first_name": 255, "last_name": 255, "birth_city": 255, "nationality": 255,
@@ -94,13 +94,10 @@ def _text(text: str | None, path: str, length: int, wrong: Complaints) -> str | 
 def _birth_date(text: str | None, path: str, wrong: Complaints) -> date | None:
     if text is None:
         return None
-    try:
-        if len(text) != len("1970-01-01"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
+    day = civil_date(text)
+    if day is None:
         wrong.add(path, "is not a date such as 1970-01-01")
-        return None
+    return day
 
 
 def _one_of(kind: type[_Kind], text: str | None, path: str, wrong: Complaints) -> _Kind | None:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from opengiro.dialects import Answer, Call
+from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.listing import read_listing, write_page
 from opengiro.dialects.powens.parties import read_party
 from opengiro.dialects.powens.read import (
-    Complaints,
     read_account,
     read_body,
     read_instructions,
@@ -131,7 +131,7 @@ async def _validate(call: Call, payment: Payment, body: UpdateIn) -> Standing:
         bank_id=bank_id or "",
         back_to=webview or "",
         payer=payer,
-        fields=_open_fields(call, body),
+        fields=_open_fields(body),
         payer_ip=call.payer_ip,
         payer_agent=call.headers.get("user-agent"),
     )
@@ -148,7 +148,7 @@ async def _answer(call: Call, payment: Payment, body: UpdateIn) -> Standing:
     return await answer_fields(call.core, payment.merchant_id, payment.payment_id, body.fields or {})
 
 
-async def _psu(call: Call, payment: Payment, body: UpdateIn) -> Standing:
+async def _psu(_call: Call, _payment: Payment, _body: UpdateIn) -> Standing:
     # No bank we reach asks for this step, so there is never a summary to agree to.
     raise Refused(Refusal.STATE_FORBIDS)
 
@@ -208,7 +208,7 @@ def _chosen_bank(call: Call, uuid: str | None, number: int | None) -> str | None
     return bank.bank_id
 
 
-def _open_fields(call: Call, body: UpdateIn) -> dict[str, str]:
+def _open_fields(body: UpdateIn) -> dict[str, str]:
     fields = dict(body.fields or {})
     if body.use_case_pay is not None:
         fields.setdefault("use_case_pay", body.use_case_pay)

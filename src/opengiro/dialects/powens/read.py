@@ -6,15 +6,15 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import UNSET
 
 from opengiro.dialects import Call
+from opengiro.dialects.powens.complaints import Complaints, T, civil_date
 from opengiro.dialects.powens.parties import read_party
 from opengiro.dialects.powens.schema import AccountIn, InstructionIn, PaymentIn
 from opengiro.domain.accounts import Account, Scheme
@@ -35,35 +35,10 @@ REFERENCE_LENGTH_MAX_UK = 18
 INSTRUCTIONS_MAX = 100
 KEYS_MAX = 1000
 
-T = TypeVar("T")
 _AMOUNT = re.compile(rb'"?([0-9.]{1,40})"?')
 _BIC = re.compile(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
 _FAULT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(\w+)`")
-
-
-@dataclass(slots=True)
-class Complaints:
-    """Collects what is wrong with a request, so that one answer names it all."""
-
-    found: list[Complaint] = field(default_factory=list)
-
-    def add(self, path: str, text: str) -> None:
-        """Say what is wrong with a property."""
-        self.found.append(Complaint(path, text))
-
-    def need(self, value: T | None, path: str) -> T | None:
-        """Return the value, complaining when it is absent."""
-        if value is None or value == "":
-            self.found.append(Complaint(path, "is required", missing=True))
-            return None
-        return value
-
-    def raise_any(self) -> None:
-        """Refuse when anything was wrong; the first complaint decides between missing and invalid."""
-        if self.found:
-            why = Refusal.FIELD_MISSING if self.found[0].missing else Refusal.FIELD_INVALID
-            raise Refused(why, *self.found)
 
 
 def read_body(call: Call, shape: type[T]) -> T:
@@ -137,13 +112,10 @@ def read_date(text: str | None, path: str, wrong: Complaints) -> date | None:
     """Return a civil date written as YYYY-MM-DD."""
     if text is None:
         return None
-    try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
+    day = civil_date(text)
+    if day is None:
         wrong.add(path, "is not a date such as 2031-12-24")
-        return None
+    return day
 
 
 def read_redirect_uri(uri: str | None, path: str, wrong: Complaints, *, query: bool = False) -> str | None:

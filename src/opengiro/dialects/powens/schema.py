@@ -164,22 +164,22 @@ class IdentityOut(Struct, omit_defaults=True):
     external_ref: str | None = None
     org_name: str | None = None
     org_legal_status: str | None = None
-    first_name: str | None | UnsetType = UNSET
-    last_name: str | None | UnsetType = UNSET
-    birth_city: str | None | UnsetType = UNSET
-    birth_country: str | None | UnsetType = UNSET
-    birth_date: str | None | UnsetType = UNSET
-    nationality: str | None | UnsetType = UNSET
-    postal_address: str | None | UnsetType = UNSET
-    email: str | None | UnsetType = UNSET
-    scheme_name: str | None | UnsetType = UNSET
-    identification: str | None | UnsetType = UNSET
-    issuer: str | None | UnsetType = UNSET
-    ultimate_owner_text: str | None | UnsetType = UNSET
-    ultimate_owner_extra_text: str | None | UnsetType = UNSET
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    birth_city: str | UnsetType | None = UNSET
+    birth_country: str | UnsetType | None = UNSET
+    birth_date: str | UnsetType | None = UNSET
+    nationality: str | UnsetType | None = UNSET
+    postal_address: str | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
+    scheme_name: str | UnsetType | None = UNSET
+    identification: str | UnsetType | None = UNSET
+    issuer: str | UnsetType | None = UNSET
+    ultimate_owner_text: str | UnsetType | None = UNSET
+    ultimate_owner_extra_text: str | UnsetType | None = UNSET
     pep: bool | UnsetType = UNSET
-    org_hq_address: str | None | UnsetType = UNSET
-    org_business_address: str | None | UnsetType = UNSET
+    org_hq_address: str | UnsetType | None = UNSET
+    org_business_address: str | UnsetType | None = UNSET
 
 
 class InstructionOut(Struct):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.read import Complaints, read_body
+from opengiro.dialects.powens.complaints import Complaints
+from opengiro.dialects.powens.read import read_body
 from opengiro.dialects.powens.schema import ScopedTokenIn, ScopedTokenOut, TokenIn, TokenOut
 from opengiro.dialects.powens.wording import SCOPES
 from opengiro.dialects.powens.write import answer

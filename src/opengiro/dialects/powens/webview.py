@@ -103,5 +103,5 @@ async def _webauth(core: Core, request: Request) -> Response:
 def _dead_end(status: int) -> Response:
     """Say calmly that a link does not work; nothing of the request is echoed and nobody is sent anywhere."""
     text = "This payment link is not valid any more. Please go back to the shop and start again."
-    page = f"<!doctype html><html lang=en><title>Payment link</title><main><h1>This link does not work</h1><p>{text}</p></main>"
+    page = f"<!doctype html><html lang=en><title>Payment link</title><h1>This link does not work</h1><p>{text}</p>"
     return HTMLResponse(page, status)

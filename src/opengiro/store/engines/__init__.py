@@ -16,7 +16,7 @@ class Write(NamedTuple):
     expect: int | None = 1
 
 
-class Conflict(Exception):  # noqa: N818  # someone was faster: a normal outcome of a race
+class Conflict(Exception):  # someone was faster: a normal outcome of a race
     """A guard of the commit did not hold (row changed, key taken); nothing of it was saved."""
 
 

@@ -97,7 +97,7 @@ class Sqlite:
             self._writer.execute("BEGIN IMMEDIATE")
             verdicts = [self._try(writes) for writes, _ in batch]
             self._writer.execute("COMMIT")
-        except Exception as trouble:
+        except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
             self._roll_back()
             if len(batch) > 1:
                 for job in batch:
