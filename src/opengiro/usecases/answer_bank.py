@@ -32,7 +32,8 @@ async def answer_fields(core: Core, merchant_id: int, payment_id: int, values: M
         raise Refused(Refusal.STATE_FORBIDS)
     missing = [one.name for one in attempt.action.fields if one.required and not values.get(one.name)]
     if missing:
-        raise Refused(
+        complaints = (Complaint(f"fields.{name}", "is required", missing=True) for name in missing)
+        raise Refused(Refusal.FIELD_MISSING, *complaints)
             Refusal.FIELD_MISSING, *(Complaint(f"fields.{name}", "is required", missing=True) for name in missing)
         )
     return await listen(core, standing, lambda errand: answer(core.line, errand, values))
