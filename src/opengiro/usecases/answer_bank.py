@@ -34,8 +34,6 @@ async def answer_fields(core: Core, merchant_id: int, payment_id: int, values: M
     if missing:
         complaints = (Complaint(f"fields.{name}", "is required", missing=True) for name in missing)
         raise Refused(Refusal.FIELD_MISSING, *complaints)
-            Refusal.FIELD_MISSING, *(Complaint(f"fields.{name}", "is required", missing=True) for name in missing)
-        )
     return await listen(core, standing, lambda errand: answer(core.line, errand, values))
 
 
