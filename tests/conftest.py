@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from tests.server import House, open_house
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -25,3 +28,10 @@ def chromium() -> str:
     if found is None and os.environ.get("CI") == "true":
         pytest.fail("no Chromium on PATH, and a build must run the browser tests")
     return found or pytest.skip("no Chromium on PATH; tools/browser says how to install one")
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """The real server on loopback with an empty database, two merchants, and a clock to move."""
+    async with open_house(tmp_path / "server") as opened:
+        yield opened
