@@ -21,6 +21,7 @@ from opengiro.domain.signing import powens_signature, standard_signature
 from opengiro.store import Conflict
 from opengiro.usecases.create_webhook_auth import rotate_webhook_secret
 from opengiro.usecases.deliver_event import Event, claim_deliveries, deliver_event
+from opengiro.usecases.replay_delivery import replay_delivery
 from opengiro.workers import deliver
 from tests.workers.house import IBAN, SHOP, House, house, render
 from tests.workers.sink import Behave, Request, Sink, answer, hang, sink
@@ -199,18 +200,36 @@ async def test_a_later_event_is_not_sent_while_the_one_before_it_is_on_its_way(h
         await answer(200)(request, writer)
 
     async with sink(behave) as shop:
-        await home.webhook(shop.url)
+        webhook = await home.webhook(shop.url)
         payment = await home.payment()
         for trigger in STORY:
             payment = await home.move(payment, trigger)
         async with running(home) as worker:
-            await until(lambda: len(shop.requests) == 1)
+            await until(lambda: bool(shop.requests))
             for _ in range(5):
                 await worker.turn()
-            assert [body["sequence"] for body in bodies(shop)] == [1]
+            stages = [one.stage for one in await home.deliveries(webhook)]
+            assert stages == [Stage.SENDING, Stage.WAITING, Stage.WAITING]
             go_on.set()
             await until(lambda: len(shop.requests) == 3)
     assert [body["sequence"] for body in bodies(shop)] == [1, 2, 3]
+
+
+async def test_later_events_wait_as_long_as_the_one_that_failed_and_no_longer(home: House) -> None:
+    async with sink(in_turn(answer(500), answer(500), answer(200))) as shop:
+        webhook = await home.webhook(shop.url)
+        payment = await home.moved_payment()
+        await home.deliver()
+        await home.later(STEPS[0] * 1.5)
+        payment = await home.move(payment, Trigger.BANK_ACCEPTED)
+        await home.deliver()
+        await home.move(payment, Trigger.BANK_SETTLED)
+        first, second, third = await home.deliveries(webhook)
+        assert first.due_at == second.due_at == third.due_at > home.core.now(SHOP.merchant_id)
+        assert first.data_id is not None
+        await replay_delivery(home.core, SHOP.merchant_id, webhook.webhook_id, first.data_id)
+        await home.deliver()
+    assert [body["sequence"] for body in bodies(shop)] == [1, 1, 1, 2, 3]
 
 
 async def test_after_ten_attempts_a_delivery_is_parked_and_the_next_event_goes_on(home: House) -> None:
