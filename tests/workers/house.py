@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -34,6 +35,7 @@ from opengiro.workers.post import Post
 
 SHOP = Merchant(merchant_id=7, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")
 IBAN = "FR7630006000011234567890189"
+_chance = (number.to_bytes(2, "big") for number in itertools.cycle(range(0, 65536, 16)))  # no id twice
 
 
 class NoBank:
@@ -85,7 +87,7 @@ class House:
         now = self.core.now(SHOP.merchant_id)
         payment = Payment(
             merchant_id=SHOP.merchant_id,
-            payment_id=payment_id(now, os.urandom(2)),
+            payment_id=payment_id(now, next(_chance)),
             guid=guid7(now, os.urandom(10)),
             client_id="7000001",
             created_at=now,

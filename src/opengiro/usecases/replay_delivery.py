@@ -12,7 +12,11 @@ from opengiro.store import Conflict
 from opengiro.usecases.register_webhook import find_webhook
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from opengiro.usecases import Core
+
+_ID_TRIES = 4
 
 
 async def replay_delivery(core: Core, merchant_id: int, webhook_id: int, data_id: int) -> Delivery:
@@ -31,10 +35,22 @@ async def replay_delivery(core: Core, merchant_id: int, webhook_id: int, data_id
 async def send_test(core: Core, merchant_id: int, webhook_id: int, render: Callable[[int], bytes]) -> Delivery:
     """Queue a delivery that no payment caused; `render` is given the id to print in it."""
     webhook = await _enabled(core, merchant_id, webhook_id)
-    now = core.now(merchant_id)
-    data_id = draw_id(now, core.chance(2))
-    delivery = Delivery(
-        merchant_id=merchant_id,
+    for _ in range(_ID_TRIES):
+        now = core.now(merchant_id)
+        data_id = draw_id(now, core.chance(2))
+        delivery = _test(webhook, data_id, render(data_id), now)
+        try:
+            await core.store.commit([core.store.deliveries.insert_test(delivery)])
+        except Conflict:
+            continue
+        core.moved.set()
+        return delivery
+    raise RuntimeError("no free delivery id was drawn")
+
+
+def _test(webhook: Webhook, data_id: int, body: bytes, now: datetime) -> Delivery:
+    return Delivery(
+        merchant_id=webhook.merchant_id,
         webhook_id=webhook.webhook_id,
         payment_id=-data_id,  # of no payment, so it waits for no other event
         ordinal=0,
@@ -44,11 +60,8 @@ async def send_test(core: Core, merchant_id: int, webhook_id: int, render: Calla
         attempts=0,
         fence=0,
         data_id=data_id,
-        body=render(data_id),
+        body=body,
     )
-    await core.store.commit([core.store.deliveries.insert_test(delivery)])
-    core.moved.set()
-    return delivery
 
 
 async def _enabled(core: Core, merchant_id: int, webhook_id: int) -> Webhook:
