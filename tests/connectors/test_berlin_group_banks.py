@@ -20,7 +20,7 @@ from opengiro.domain.banks import (
 )
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.payment import Execution, Reason
-from tests.connectors.conformance import NetworkConformance, Stage
+from tests.connectors.conformance import Impatient, NetworkConformance, Stage
 from tests.connectors.errands import after, deferred, errand, order
 from tests.connectors.official import JudgedLine, Official
 from tests.connectors.scripted_bank import ScriptedBank, say, scripted_bank
@@ -64,8 +64,8 @@ class Counter:
 
 
 @pytest.fixture
-async def counter(sandbox: Sandbox, official: Official) -> AsyncIterator[Counter]:
-    async with JudgedLine(official) as line:
+async def counter(sandbox: Sandbox, judge: Official | None) -> AsyncIterator[Counter]:
+    async with JudgedLine(judge) as line:
         yield Counter(sandbox, line)
 
 
@@ -149,6 +149,15 @@ async def test_a_bank_that_is_down_was_sent_nothing_and_names_a_time(counter: Co
     told = caught.value
     assert (told.money, told.permanent, told.reason) == (Moved.NOT_SENT, False, Reason.BANK_UNAVAILABLE)
     assert told.retry_after == timedelta(seconds=30)
+
+
+async def test_an_order_taken_in_silence_is_unknown_and_sent_once(counter: Counter) -> None:
+    async with Impatient() as line:
+        with pytest.raises(BankTrouble) as caught:
+            await CONNECTOR.initiate(line, counter.errand("sol"))
+    assert caught.value.money is Moved.UNKNOWN
+    (taken,) = counter.sandbox.bank("sol").ledger()
+    assert taken["end_to_end_id"] == "ORDER-1001"
 
 
 async def test_a_bank_that_needs_the_payers_account_says_so(counter: Counter) -> None:

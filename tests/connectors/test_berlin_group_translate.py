@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 
+from opengiro.connectors.berlin_group.answer import Answer, read_answer, same_bank
 from opengiro.connectors.berlin_group.translate import (
-    Answer,
     Start,
     next_step,
     payer_ip,
     payment_body,
     product,
-    read_answer,
     reason,
-    same_bank,
     trouble,
 )
 from opengiro.domain.accounts import Account, Scheme

@@ -11,7 +11,7 @@ import uuid
 from urllib.parse import quote
 
 from opengiro.connectors.berlin_group import translate
-from opengiro.connectors.berlin_group.translate import Answer
+from opengiro.connectors.berlin_group.answer import Answer, read_answer, same_bank
 from opengiro.domain.banks import BankTrouble, Errand, Line, Moved
 
 _ASK_TIMEOUT_S = 10
@@ -80,7 +80,7 @@ def payment_url(errand: Errand, product: str) -> str:
 
 def at_bank(errand: Errand, url: str, standard: str) -> str:
     """Return an address the bank named if it is the bank's own, else the standard's."""
-    return url if translate.same_bank(url, errand.bank.base_url) else standard
+    return url if same_bank(url, errand.bank.base_url) else standard
 
 
 def _root(errand: Errand) -> str:
@@ -106,7 +106,7 @@ async def _exchange(
         reply = await line.send(method, url, headers, timeout_s=_ASK_TIMEOUT_S)
     else:
         reply = await line.send(method, url, headers, body)
-    return translate.read_answer(reply, errand.bank.base_url, url)
+    return read_answer(reply, errand.bank.base_url, url)
 
 
 def _no_news(answer: Answer) -> BankTrouble:

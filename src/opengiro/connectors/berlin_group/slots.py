@@ -11,8 +11,9 @@ from urllib.parse import quote
 import msgspec
 
 from opengiro.connectors.berlin_group import client, translate
+from opengiro.connectors.berlin_group.answer import Answer, same_bank
 from opengiro.connectors.berlin_group.heard import MEANING, STEPS, Step, meaning, settles_itself
-from opengiro.connectors.berlin_group.translate import Answer, Start
+from opengiro.connectors.berlin_group.translate import Start
 from opengiro.domain.banks import (
     AskFields,
     BankTrouble,
@@ -163,7 +164,7 @@ def _begun(errand: Errand, memory: Memory, start_url: str, answer: Answer) -> Me
 
 def _sca_url(errand: Errand, answer: Answer) -> str | None:
     url = answer.links.get("scaStatus")
-    return url if url and translate.same_bank(url, errand.bank.base_url) else None
+    return url if url and same_bank(url, errand.bank.base_url) else None
 
 
 def _with_step(memory: Memory, step: Redirect | Decoupled | None) -> Memory:
