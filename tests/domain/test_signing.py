@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from opengiro_kit.webhooks import bi_signature
+from opengiro_kit.webhooks import standard_signature as kit_signature
 
 from opengiro.domain.signing import (
     new_secret,
@@ -22,9 +24,7 @@ BODY = b'{"id": 1, "state": "done"}'
 
 
 def headers(secrets: list[str], attempt: int = 1, now: datetime = NOW) -> dict[str, str]:
-    return signed_headers(
-        secrets, method="POST", path="/hook", message_id="msg_1", body=BODY, now=now, attempt=attempt
-    )
+    return signed_headers(secrets, method="POST", path="/hook", message_id="msg_1", body=BODY, now=now, attempt=attempt)
 
 
 def test_the_documented_vector_of_the_powens_wire_comes_out() -> None:
@@ -80,7 +80,14 @@ def test_any_flipped_bit_of_the_body_changes_both_signatures(bit: int) -> None:
     flipped = bytearray(BODY)
     flipped[bit // 8] ^= 1 << bit % 8
     date = powens_date(NOW)
-    assert powens_signature(OLD, "POST", "/", date, BODY) != powens_signature(
-        OLD, "POST", "/", date, bytes(flipped)
-    )
+    assert powens_signature(OLD, "POST", "/", date, BODY) != powens_signature(OLD, "POST", "/", date, bytes(flipped))
     assert standard_signature(OLD, "m", 1, BODY) != standard_signature(OLD, "m", 1, bytes(flipped))
+
+
+def test_the_kit_that_verifies_computes_what_we_sign() -> None:
+    date = powens_date(NOW)
+    for secret in (NEW, "plain secret"):
+        assert bi_signature(secret, "POST", "/hook", date, BODY) == powens_signature(
+            secret, "POST", "/hook", date, BODY
+        )
+        assert kit_signature(secret, "msg_1", "5", BODY) == standard_signature(secret, "msg_1", 5, BODY)
