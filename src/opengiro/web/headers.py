@@ -35,7 +35,7 @@ def page_headers(nonce: str) -> dict[str, str]:
         "default-src 'none'",
         f"script-src 'nonce-{nonce}' 'strict-dynamic'",
         f"style-src 'nonce-{nonce}'",
-        "img-src 'self' data:",
+        "img-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",

@@ -19,6 +19,7 @@ TEMPLATES: Mapping[type[view.Page], str] = {
     view.ChooseBank: "choose_bank.html",
     view.Review: "review.html",
     view.GoToBank: "go_to_bank.html",
+    view.GoToShop: "go_to_shop.html",
     view.AtBank: "at_bank.html",
     view.ApproveOnPhone: "approve_on_phone.html",
     view.AnswerBank: "answer_bank.html",
@@ -63,6 +64,8 @@ def _names() -> dict[str, Any]:
     return {
         "asset": ASSETS.url,
         "ink": view.ink,
+        "PLAIN": view.PLAIN,
+        "FADED": view.FADED,
         "monogram": view.monogram,
         "usable": view.usable,
         "Health": Health,

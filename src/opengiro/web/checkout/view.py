@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from opengiro.domain.money import Money
 
 
+class Notice(StrEnum):
+    """A sentence above a page about what the payer just asked for and did not get."""
+
+    BANK_BUSY = "bank_busy"  #: the bank that may still pay could not be stopped
+    TOO_LATE = "too_late"  #: it could not be cancelled any more
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What is being paid, on every page: the payer compares it with what the bank will show."""
@@ -43,6 +50,9 @@ class Frame:
     may_cancel: bool = False
     may_leave: bool = True
     test: bool = False  #: the banks are sandbox banks
+    own: bool = True  #: whether this browser holds the session; a receipt elsewhere has nothing to press
+    step: str = ""  #: what a script compares to see that another page is due
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,7 @@ class ChooseBank:
     query: str = ""
     found: int = 0  #: how many banks match; the page lists the first of them
     failed: Bank | None = None  #: the bank that could not take this payment a moment ago
+    message: str | None = None  #: what that bank said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +79,14 @@ class Review:
     iban: str = ""
     terms_url: str | None = None
     locked: bool = False
+    fields: tuple[Field, ...] = ()  #: what this kind of bank wants to know at the start
+    values: Mapping[str, str] = field(default_factory=dict)
     complaints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What each asked element of the form is called, for the list of complaints."""
+        return labels_of(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,14 @@ class AtBank:
     """The payer was sent to the bank and is looking at our page again."""
 
     bank: Bank
+    returned: bool = False  #: the payer came back from there, and the bank has not said how it went
+
+
+@dataclass(frozen=True, slots=True)
+class GoToShop:
+    """The payer's part is over and a form led here, so a refresh takes them back to the shop."""
+
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +134,7 @@ class AnswerBank:
     @property
     def labels(self) -> Mapping[str, str]:
         """What each element of the form is called, for the list of complaints."""
-        return {f"field-{asked.name}": asked.label for asked in self.fields}
+        return labels_of(self.fields)
 
 
 class Watch(StrEnum):
@@ -116,6 +142,7 @@ class Watch(StrEnum):
 
     STARTING = "starting"  #: the bank is being asked to take the payment
     CONFIRMING = "confirming"  #: the shop has to confirm
+    PROCESSING = "processing"  #: the bank has not said yet what became of the approval
     UNKNOWN = "unknown"  #: the bank did not say whether it has the payment
 
 
@@ -165,7 +192,16 @@ class Trouble(StrEnum):
     OURS = "ours"
 
 
-Page = ChooseBank | Review | GoToBank | AtBank | ApproveOnPhone | AnswerBank | Watching | Outcome
+Page = ChooseBank | Review | GoToBank | GoToShop | AtBank | ApproveOnPhone | AnswerBank | Watching | Outcome
+
+
+PLAIN, FADED = "#33415c", "#8a94a6"
+"""Colours of a tile without one of its own, and of a bank that cannot be chosen."""
+
+
+def labels_of(fields: tuple[Field, ...]) -> Mapping[str, str]:
+    """Return the label of each asked field by the id of its element."""
+    return {f"field-{asked.name}": asked.label for asked in fields}
 
 
 def masked(identification: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from opengiro.domain.payment import Reason
-from opengiro.web.checkout.view import Ending, Trouble, Watch
+from opengiro.web.checkout.view import Ending, Notice, Trouble, Watch
 
 
 class Tone(StrEnum):
@@ -95,6 +95,12 @@ WATCHES: Mapping[Watch, Words] = {
         N_("You have approved the payment. The money leaves once %(shop)s has confirmed, within a minute."),
         N_("If %(shop)s does not confirm, nothing is paid."),
     ),
+    Watch.PROCESSING: Words(
+        Tone.WAIT,
+        N_("Your bank is working on it"),
+        N_("Your bank has not said yet whether it makes the payment."),
+        N_("This usually takes seconds. Please do not pay again meanwhile."),
+    ),
     Watch.UNKNOWN: Words(
         Tone.WAIT,
         N_("We are waiting for your bank’s answer"),
@@ -162,6 +168,13 @@ TROUBLES: Mapping[Trouble, Words] = {
         N_("Money can only move if you approved a payment at your bank."),
         N_("Reload this page. It shows how your payment stands and never sends it twice."),
     ),
+}
+
+NOTICES: Mapping[Notice, str] = {
+    Notice.BANK_BUSY: N_(
+        "The payment at your first bank could not be stopped, so no other bank was asked: you will not pay twice."
+    ),
+    Notice.TOO_LATE: N_("It could not be cancelled any more, because your bank may already be paying."),
 }
 
 COMPLAINTS: Mapping[str, str] = {

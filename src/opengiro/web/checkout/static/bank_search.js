@@ -5,7 +5,7 @@
  * answers a moment later and has the last word.
  */
 
-/** @typedef {{id: string, name: string, mark: string, colour: string, ink: string, note: string, href: string | null}} Row */
+/** @typedef {{name: string, mark: string, colour: string, ink: string, note: string, href: string | null}} Row */
 
 const PAUSE_MS = 90;
 

@@ -10,7 +10,7 @@ const LATEST_MS = 10_000;
 export function watchStatus() {
   const address = document.body.dataset.status;
   if (!address) return;
-  const shown = { step: "", wait: SOONEST_MS };
+  let wait = SOONEST_MS;
   let timer = 0;
 
   const ask = async () => {
@@ -18,12 +18,12 @@ export function watchStatus() {
     if (document.hidden) return; // asked again when shown
     try {
       const answer = await fetch(address, { headers: { accept: "application/json" }, cache: "no-store" });
-      if (answer.ok) heed(await answer.json(), shown);
+      if (answer.ok) heed(await answer.json());
     } catch {
-      shown.wait = LATEST_MS; // offline: the next look may be luckier
+      wait = LATEST_MS; // offline: the next look may be luckier
     }
-    timer = setTimeout(ask, shown.wait);
-    shown.wait = Math.min(shown.wait * 1.25, LATEST_MS);
+    timer = setTimeout(ask, wait);
+    wait = Math.min(wait * 1.25, LATEST_MS);
   };
 
   document.addEventListener("visibilitychange", ask);
@@ -34,23 +34,12 @@ export function watchStatus() {
   timer = setTimeout(ask, SOONEST_MS);
 }
 
-/**
- * @param {{step: string, next: string | null, checked: string, words: string}} news
- * @param {{step: string, wait: number}} shown
- */
-function heed(news, shown) {
-  const here = shown.step || (shown.step = document.body.dataset.step ?? news.step);
-  if (news.next || news.step !== here) {
-    announce(news.words);
-    location.replace(news.next ?? location.href);
+/** @param {{step: string, next: string, checked: string}} news */
+function heed(news) {
+  if (news.step !== document.body.dataset.step) {
+    location.replace(news.next);
     return;
   }
   const checked = document.querySelector("[data-checked]");
   if (checked) checked.textContent = news.checked;
-}
-
-/** @param {string} words */
-function announce(words) {
-  const live = document.getElementById("live");
-  if (live) live.textContent = words;
 }

@@ -1,0 +1,64 @@
+"""What browsers send: a few urlencoded fields, each at most once, with the token of the session that printed them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+BODY_BYTES_MAX = 16 * 1024
+FIELDS_MAX = 64
+_TYPE = "application/x-www-form-urlencoded"
+
+
+class FormFault(Exception):
+    """The body is no form of ours, or of another session; nothing was done."""
+
+
+def form_token(secret: str, handle: str) -> str:
+    """Return the token that forms of this session carry; it tells nothing about the session's secret."""
+    return hmac.new(secret.encode(), b"form " + handle.encode(), hashlib.sha256).hexdigest()
+
+
+async def read_form(request: Request, secret: str, handle: str) -> Mapping[str, str]:
+    """Return the fields of a form of this session; raises `FormFault`."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _TYPE:
+        raise FormFault("not a form")
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise FormFault("sent by another site")
+    fields = _fields(await _body(request))
+    if not hmac.compare_digest(fields.get("csrf", "").encode(), form_token(secret, handle).encode()):
+        raise FormFault("of another session")
+    return fields
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise FormFault("too large")
+    return body
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=FIELDS_MAX,
+        )
+    except ValueError as fault:
+        raise FormFault("not readable") from fault
+    fields = dict(pairs)
+    if len(fields) != len(pairs) or any("\0" in value for value in fields.values()):
+        raise FormFault("ambiguous")
+    return fields

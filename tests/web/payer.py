@@ -1,0 +1,67 @@
+"""A payer at a real browser, who opens a payment of the shop and finds their way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from playwright.async_api import BrowserContext, Page, Request
+
+from tests.server import REDIRECT_URI, House
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """One tab of one browser."""
+
+    page: Page
+    house: House
+
+    async def opens(self, payment: dict[str, Any], state: str | None = "s-1") -> None:
+        """Follow the shop's link to the hosted pages."""
+        await self.page.goto(await link(self.house, payment["id"], state))
+
+    async def chooses(self, bank: str) -> None:
+        """Take a bank from the list and go on to it."""
+        await self.page.locator("a.bank", has_text=bank).first.click()
+        await self.page.locator("button.main").click()
+
+    async def approves(self, account: int = 0, decision: str = "approve") -> None:
+        """Sign in at the sandbox bank, take an account, and decide."""
+        await self.page.wait_for_url("**/sandbox/**")
+        await self.page.locator("#login button.main").click()
+        await self.page.locator("input[name=account]").nth(account).check()
+        await self.page.locator("main button.main").click()
+        await self.page.locator(f"button[name=decision][value={decision}]").click()
+
+    async def arrives(self) -> dict[str, str]:
+        """Return the parameters with which the payer comes back to the shop."""
+        request = await self.page.wait_for_event("request", predicate=_is_shop)
+        return dict(parse_qsl(urlsplit(request.url).query))
+
+    @property
+    def heading(self) -> Any:
+        """The heading of the page."""
+        return self.page.locator("h1")
+
+
+def _is_shop(request: Request) -> bool:
+    return request.url.startswith(REDIRECT_URI)
+
+
+async def link(house: House, payment_id: int, state: str | None = "s-1") -> str:
+    """Return the link a shop gives its payer."""
+    answer = await house.call("POST", f"/payments/{payment_id}/scopedtoken", {"scope": "payments:validate"})
+    query = {
+        "client_id": house.credentials.client_id,
+        "redirect_uri": REDIRECT_URI,
+        "code": answer.json()["token"],
+        "payment_id": str(payment_id),
+    }
+    return f"{house.api}/auth/webview/payment?{urlencode(query | ({'state': state} if state else {}))}"
+
+
+async def sit_down(context: BrowserContext, house: House) -> Payer:
+    """Open a tab."""
+    return Payer(await context.new_page(), house)
