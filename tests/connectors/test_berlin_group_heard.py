@@ -40,7 +40,7 @@ def test_an_unlisted_status_changes_nothing_and_is_reported(status: str, sca: st
     [("ACTC", None), ("ACSP", None), ("ACSC", Trigger.BANK_SETTLED), ("RJCT", Trigger.BANK_REJECTED)],
 )
 def test_beside_an_unlisted_step_only_final_words_count(status: str, trigger: Trigger | None) -> None:
-    assert meaning(status, "somethingNew") == (trigger, False)
+    assert meaning(status, "somethingNew") == (trigger, trigger is not None)
 
 
 @pytest.mark.parametrize(

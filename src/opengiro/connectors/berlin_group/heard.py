@@ -72,11 +72,12 @@ HEARD: Mapping[str, Trigger | None] = MappingProxyType(
 
 
 def meaning(status: str, sca: str | None) -> tuple[Trigger | None, bool]:
-    """Return the trigger of a status at an SCA step, and whether both are words we know."""
-    step, by_step = STEPS.get(sca), MEANING.get(status)
-    if step is None or by_step is None:
-        # Money that moved, or never will, is believed whatever new word the approval has.
-        return (by_step[Step.WAITING] if by_step else None), False
+    """Return the trigger of a status at an SCA step, and whether all that it hangs on is in the table."""
+    by_step = MEANING.get(status)
+    # Money that moved, or never will, is believed whatever new word the approval has.
+    step = Step.SILENT if settles_itself(status) else STEPS.get(sca)
+    if by_step is None or step is None:
+        return None, False
     return by_step[step], True
 
 
