@@ -122,6 +122,13 @@ async def test_an_account_without_funds_says_so(counter: Counter) -> None:
     )
 
 
+async def test_a_blocked_account_is_the_payers(counter: Counter) -> None:
+    waiting, first = await counter.start("horizon")
+    counter.pay("horizon", first, account="blocked")
+    heard = await counter.ask(waiting)
+    assert (heard.trigger, heard.reason) == (Trigger.BANK_REJECTED, Reason.INVALID_EMITTER)
+
+
 async def test_a_link_that_ran_out_is_a_failed_approval(counter: Counter) -> None:
     waiting, _ = await counter.start("horizon")
     heard = await counter.ask(waiting, minutes=15)

@@ -86,9 +86,10 @@ def settles_itself(status: str) -> bool:
     return status in MEANING and len(set(MEANING[status])) == 1
 
 
+# AC06 names a blocked account and no side: it is the payer's bank that speaks, and payees are checked beforehand.
 _ISO: Mapping[Reason, str] = {
-    Reason.INVALID_EMITTER: "AC02 AC05 AC13 AG01 MD01 DNOR",
-    Reason.INVALID_BENEFICIARY: "AC01 AC03 AC04 AC06 AC07 AC14 BE01 BE04 BE06 BE22 CNOR RC01",
+    Reason.INVALID_EMITTER: "AC02 AC05 AC06 AC13 AG01 MD01 DNOR",
+    Reason.INVALID_BENEFICIARY: "AC01 AC03 AC04 AC07 AC14 BE01 BE04 BE06 BE22 CNOR RC01",
     Reason.INSUFFICIENT_FUNDS: "AM04",
     Reason.INVALID_AMOUNT: "AM01 AM02 AM09 AM12 AM14 AM21",
     Reason.INVALID_CURRENCY: "AM03 AM11",
