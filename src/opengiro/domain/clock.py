@@ -55,8 +55,8 @@ class Clock:
         self._offsets[merchant_id] = offset
 
     def furthest(self) -> timedelta:
-        """Return the largest offset in use: nothing is due for anybody beyond it."""
-        return max(self._offsets.values(), default=timedelta())
+        """Return the largest offset in use, at least zero: nothing is due for anybody beyond it."""
+        return max((timedelta(), *self._offsets.values()))
 
     def furthest_us(self) -> int:
         """Return `furthest` in microseconds, for queries."""

@@ -18,6 +18,7 @@ _TOKEN = re.compile(r"og_([0-9a-z]{1,13})_([A-Za-z0-9_-]{43})([0-9a-f]{8})", re.
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CLIENT_DIGITS = 6
+_MERCHANT_MAX = 2**63 - 1  # what a database counts; anybody can write a larger number with a right checksum
 
 
 def payment_id(at: datetime, chance: bytes) -> int:
@@ -55,7 +56,8 @@ def merchant_of(token: str) -> int | None:
     found = _TOKEN.fullmatch(token)
     if not found or f"{binascii.crc32(token[:-8].encode()):08x}" != found[3]:
         return None
-    return int(found[1], 36)
+    merchant_id = int(found[1], 36)
+    return merchant_id if merchant_id <= _MERCHANT_MAX else None
 
 
 def client_id(merchant_id: int, chance: bytes) -> str:

@@ -26,13 +26,16 @@ _QUIET_OTHERWISE = timedelta(hours=1)
 
 
 def next_ask(payment: Payment, started_at: datetime, at: datetime, asked: int) -> datetime:
-    """Return when to ask again after `asked` questions: seconds, then minutes, hours and days."""
+    """Return when to ask again after `asked` questions: seconds, then minutes, hours and days.
+
+    What is due on a later day is asked about on that day, and from then on as closely as after the payer's return.
+    """
     if asked < len(_FIRST_ASKS_S):
         return at + timedelta(seconds=_FIRST_ASKS_S[asked])
-    age = at - max(started_at, _due_at(payment))
-    if age < timedelta(hours=1):
-        return at + _FIRST_HOUR
-    return at + (_FIRST_DAYS if age < timedelta(days=2) else _LATER)
+    due = max(started_at, _due_at(payment))
+    if at < due:
+        return min(at + _pace(at - started_at), due)
+    return at + _pace(at - due)
 
 
 def quiet_after(payment: Payment, accepted_at: datetime) -> datetime:
@@ -53,6 +56,12 @@ def next_open_day(day: date, is_open: OpenDay) -> date:
     while not is_open(day):
         day += timedelta(days=1)
     return day
+
+
+def _pace(age: timedelta) -> timedelta:
+    if age < timedelta(hours=1):
+        return _FIRST_HOUR
+    return _FIRST_DAYS if age < timedelta(days=2) else _LATER
 
 
 def _due_at(payment: Payment) -> datetime:
