@@ -10,13 +10,10 @@ from opengiro.domain.attempt import INITIATING_MAX, Attempt, Phase, plan_next_as
 from opengiro.domain.banks import BankTrouble, Cancelled, Errand, Heard, Order
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Execution, Instruction, Payment
-from opengiro.domain.sepa_text import sepa_reference, sepa_text
+from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_reference, sepa_text
 from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
 from opengiro.usecases.record_observation import record_observation
-
-_NAME_MAX = 70
-"""Characters of a creditor's name that SEPA carries."""
 
 
 async def ask_bank(core: Core, merchant_id: int, payment_id: int, *, background: bool = False) -> Standing:
@@ -88,7 +85,7 @@ def _order(payment: Payment, one: Instruction, today: date) -> Order:
     due = one.execution_date if one.execution is Execution.DEFERRED else None
     return Order(
         amount=one.amount,
-        payee=replace(one.payee, holder=sepa_text(one.payee.holder, _NAME_MAX)),
+        payee=replace(one.payee, holder=sepa_text(one.payee.holder, NAME_LENGTH_MAX)),
         label=sepa_text(one.label),
         reference_id=sepa_reference(one.reference_id),
         execution=one.execution,

@@ -58,7 +58,7 @@ async def _plan(core: Core, payment: Payment, attempt: Attempt, heard: Heard) ->
 
 def _learnt(attempt: Attempt, heard: Heard, payment: Payment, manual: bool, now: datetime) -> Attempt:
     """Return the attempt with what the bank said."""
-    action = None if payment.final or payment.state is State.PENDING else action_now(heard, manual, now)
+    action = _next_action(attempt, heard, payment, manual, now)
     if isinstance(action, Confirm) and attempt.confirm_by is not None:
         action = Confirm(attempt.confirm_by)
     expires = attempt.ends_at if heard.link_expires_in is None else now + heard.link_expires_in
@@ -77,6 +77,15 @@ def _learnt(attempt: Attempt, heard: Heard, payment: Payment, manual: bool, now:
         message=heard.message or attempt.message,
         memory=heard.memory or attempt.memory,
     )
+
+
+def _next_action(attempt: Attempt, heard: Heard, payment: Payment, manual: bool, now: datetime) -> NextAction:
+    """Return the payer's next step; after approval only a cancellation that waits for the payer is left."""
+    if payment.cancelling:
+        return attempt.action
+    if payment.final or payment.state is State.PENDING:
+        return None
+    return action_now(heard, manual, now)
 
 
 def _soonest(ask_at: datetime | None, action: NextAction) -> datetime | None:
