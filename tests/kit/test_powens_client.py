@@ -228,6 +228,15 @@ def test_a_state_nobody_knows_yet_is_kept_as_it_came() -> None:
     assert payment.action == "wave"
 
 
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [(b"[]", []), (b"null", []), (b'[{"name":"sms"}]', ["sms"]), (b'{"sms":{"name":"sms"}}', ["sms"])],
+)
+def test_a_banks_questions_come_in_either_documented_shape(fields: bytes, names: list[str]) -> None:
+    payment: Payment = decoder(Payment)(b'{"id":1,"state":"validating","fields":%s}' % fields)
+    assert [question.name for question in payment.questions] == names
+
+
 def test_a_currency_is_a_code_or_an_object() -> None:
     for said in (b'"EUR"', b'{"id":"EUR","symbol":"x","precision":2}'):
         body = b'{"id":1,"state":"done","instructions":[{"amount":1.0000000000,"currency":%s}]}' % said

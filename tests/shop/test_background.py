@@ -1,12 +1,11 @@
 """What the shop does when nobody is looking: enrolling for webhooks and sweeping up late news."""
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from demo_shop.__main__ import read_credentials
+from demo_shop import read_credentials
 from demo_shop.book import Book, Order
 from demo_shop.till import Till, enrol, sweep
 from opengiro_kit import AsyncPowensClient
@@ -136,10 +135,8 @@ async def test_a_payment_the_service_forgot_does_not_stop_the_sweep(
     assert [event.kind for event in book.events(lost.id)][-1] == "unanswered"
 
 
-def test_the_shop_alone_reads_where_the_service_is(tmp_path: Path) -> None:
-    powens = {"base_url": "http://x/2.0", "domain": "demo", "client_id": "47", "client_secret": "s"}
-    dev = tmp_path / "dev.json"
-    dev.write_text(json.dumps({"powens": {**powens, "config_token": "c", "redirect_uris": [RETURN]}}))
-    credentials = read_credentials(dev)
+def test_the_shop_reads_where_the_service_is_from_dev_json() -> None:
+    powens = {"base_url": "http://x/2.0", "domain": "demo", "client_id": 47, "client_secret": "s"}
+    credentials = read_credentials({**powens, "config_token": "c", "redirect_uris": [RETURN]})
     assert (credentials.client_id, credentials.config_token) == ("47", "c")
     assert credentials.redirect_uris == (RETURN,)

@@ -1,10 +1,13 @@
 """The shop's pages, in both languages and behind their guard."""
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from demo_shop.catalogue import price_text
 from demo_shop.wording import EVENTS, REASONS, STANDINGS, TEXTS, preferred
+from starlette.responses import JSONResponse
 
 from tests.shop.conftest import Shopper
 
@@ -95,3 +98,19 @@ def test_prices_are_written_as_each_language_writes_them() -> None:
 def test_every_standing_has_its_drawing(shopper: Shopper) -> None:
     for standing in STANDINGS["en"]:
         assert shopper.get(f"/static/art/standing-{standing}.svg").status_code == 200
+
+
+def test_a_fault_of_ours_is_told_calmly_and_under_the_policy(shopper: Shopper) -> None:
+    with closing(sqlite3.connect(shopper.book.path)) as connection:
+        connection.execute("ALTER TABLE tries RENAME TO mislaid")
+    answer = shopper.get("/orders")
+    assert answer.status_code == 500
+    assert "Something tore on our side" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_payment_that_is_declined_says_that_nothing_was_charged(shopper: Shopper) -> None:
+    shopper.post("/cart/put", product="carte", quantity="1", add="1")
+    shopper.wire.answered_first.append(JSONResponse({"code": "invalidValue"}, 400))
+    landed = shopper.post("/checkout", speed="instant").headers["location"].removeprefix("/shop")
+    assert "did not take this order. Nothing was charged." in shopper.get(landed).text

@@ -1,5 +1,7 @@
 """Brise & Fils, an invented kite shop that is paid by bank and knows of paying only through the kit."""
 
-from demo_shop.app import build
+from opengiro_kit.powens import Credentials
 
-__all__ = ["build"]
+from demo_shop.app import build, read_credentials
+
+__all__ = ["Credentials", "build", "read_credentials"]

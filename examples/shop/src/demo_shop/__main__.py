@@ -3,25 +3,10 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import uvicorn
-from opengiro_kit import Credentials
 
-from demo_shop.app import build
-
-
-def read_credentials(dev: Path) -> Credentials:
-    """Read where the service is from the file that `opengiro dev` writes."""
-    powens: dict[str, Any] = json.loads(dev.read_text())["powens"]
-    return Credentials(
-        base_url=powens["base_url"],
-        client_id=str(powens["client_id"]),
-        client_secret=powens["client_secret"],
-        domain=powens.get("domain", ""),
-        config_token=powens.get("config_token", ""),
-        redirect_uris=tuple(powens.get("redirect_uris", ())),
-    )
+from demo_shop.app import build, read_credentials
 
 
 def main() -> None:
@@ -32,7 +17,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("shop-data"), help="folder of shop.db")
     asked = parser.parse_args()
     shop_url = f"http://127.0.0.1:{asked.port}"
-    shop = build(asked.data, shop_url, read_credentials(asked.dev))
+    powens = read_credentials(json.loads(asked.dev.read_text())["powens"])
+    shop = build(asked.data, shop_url, powens)
     uvicorn.run(shop, host="127.0.0.1", port=asked.port, log_level="warning")
 
 

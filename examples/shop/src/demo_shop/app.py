@@ -7,10 +7,11 @@ keep trying.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from opengiro_kit import AsyncPowensClient, Credentials, PowensError, Unreachable
@@ -34,6 +35,18 @@ def _wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def read_credentials(powens: Mapping[str, Any]) -> Credentials:
+    """Read the part of `dev.json` that says where the payments are taken and who the shop is there."""
+    return Credentials(
+        base_url=powens["base_url"],
+        client_id=str(powens["client_id"]),
+        client_secret=powens["client_secret"],
+        domain=powens.get("domain", ""),
+        config_token=powens.get("config_token", ""),
+        redirect_uris=tuple(powens.get("redirect_uris", ())),
+    )
+
+
 def build(
     data: Path,
     shop_url: str,
@@ -41,7 +54,7 @@ def build(
     *,
     webhook_secrets: Sequence[str] = (),
     now: Callable[[], datetime] = _wall_clock,
-) -> Starlette:
+) -> ASGIApp:
     """Return the shop.
 
     Args:
@@ -57,7 +70,7 @@ def build(
     till = Till(client, book, f"{url}/return", now)
     rounds = Rounds(client, book, till, f"{url}/webhook", tuple(webhook_secrets))
     pages = Pages(Shop(book, till, url, rounds.webhook_secrets))
-    return _application(pages, rounds, _policy(powens.base_url))
+    return Guard(_application(pages, rounds), pages, rounds, _policy(powens.base_url))
 
 
 class Rounds:
@@ -157,7 +170,7 @@ def _policy(powens_url: str) -> str:
     )
 
 
-def _application(pages: Pages, rounds: Rounds, policy: str) -> Starlette:
+def _application(pages: Pages, rounds: Rounds) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         rounds.begin()
@@ -171,10 +184,8 @@ def _application(pages: Pages, rounds: Rounds, policy: str) -> Starlette:
         return pages.broken(request)
 
     static = Mount("/static", StaticFiles(packages=[("demo_shop", "static")]))
-    app = Starlette(
+    return Starlette(
         routes=[*pages.routes(), static],
         lifespan=lifespan,
         exception_handlers={404: missing, 500: broken},
     )
-    app.add_middleware(Guard, pages=pages, rounds=rounds, policy=policy)
-    return app

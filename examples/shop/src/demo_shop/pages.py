@@ -27,6 +27,7 @@ LANG_COOKIE = "shop_lang"
 PAYABLE = frozenset({"open", "failed", "cancelled"})
 CANCELLABLE = frozenset({"open"})
 CHANGING = frozenset({"open", "waiting"})
+NOTICES = frozenset({"busy", "declined", "unreachable"})
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -151,8 +152,8 @@ class Pages:
             return self.missing(request)
         try:
             await self._shop.till.cancel(order)
-        except PowensError:
-            return self._go(f"/orders/{order.id}?notice=busy")
+        except PowensError as refusal:
+            return self._go(f"/orders/{order.id}?notice={_declined(refusal)}")
         except Unreachable:
             return self._go(f"/orders/{order.id}?notice=unreachable")
         return self._go(f"/orders/{order.id}")
@@ -195,8 +196,8 @@ class Pages:
             return self._go(f"/orders/{order.id}")
         try:
             return RedirectResponse(await self._shop.till.start(order, speed, _lang(request)), 303)
-        except PowensError:
-            return self._go(f"/orders/{order.id}?notice=busy")
+        except PowensError as refusal:
+            return self._go(f"/orders/{order.id}?notice={_declined(refusal)}")
         except Unreachable:
             return self._go(f"/orders/{order.id}?notice=unreachable")
 
@@ -264,7 +265,11 @@ def _speed(order: Order) -> str:
 
 def _notice(request: Request) -> str | None:
     notice = request.query_params.get("notice")
-    return notice if notice in {"busy", "unreachable"} else None
+    return notice if notice in NOTICES else None
+
+
+def _declined(refusal: PowensError) -> str:
+    return "busy" if refusal.status == 409 or refusal.code == "notSupported" else "declined"
 
 
 def _lang(request: Request) -> str:

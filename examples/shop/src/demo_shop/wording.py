@@ -58,6 +58,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "broken_more": "Nothing new was sent to your bank. Please try again in a moment.",
         "unreachable": "We cannot reach the payment service right now. Nothing was charged; please try again.",
         "busy": "Your bank is already working on this order, so we left it alone.",
+        "declined": "The payment service did not take this order. Nothing was charged.",
         "demo": "A demonstration shop: the kites are drawings and the banks are sandboxes. No money moves.",
         "skip": "Skip to the content",
         "language": "Language",
@@ -116,6 +117,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "broken_more": "Rien de nouveau n’est parti vers votre banque. Réessayez dans un instant.",
         "unreachable": "Le service de paiement ne répond pas. Rien n’a été débité ; réessayez dans un instant.",
         "busy": "Votre banque traite déjà cette commande, nous n’avons rien changé.",
+        "declined": "Le service de paiement n’a pas pris cette commande. Rien n’a été débité.",
         "demo": "Boutique de démonstration : les cerfs-volants sont dessinés, les banques fictives. "
         "Aucun argent ne bouge.",
         "skip": "Aller au contenu",

@@ -11,6 +11,7 @@ import httpx2
 from opengiro_kit.exchange import Patience, run, run_async
 from opengiro_kit.powens import wire
 from opengiro_kit.powens.objects import (
+    BankAccount,
     ClientApplication,
     Connector,
     Credentials,
@@ -81,9 +82,17 @@ class PowensClient:
         """Return the address of the hosted page where the payer approves the token's payment."""
         return wire.webview_url(self.credentials, token.id_payment, token.token, redirect_uri, state=state, lang=lang)
 
-    def validate(self, payment_id: int, webview_url: str, **more: Any) -> Payment:
+    def validate(
+        self,
+        payment_id: int,
+        webview_url: str,
+        *,
+        connector_uuid: str | None = None,
+        payer: BankAccount | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> Payment:
         """Validate a payment now, without the hosted page; banks return to `webview_url`."""
-        return self._update(payment_id, _validation(webview_url, more))
+        return self._update(payment_id, _validation(webview_url, connector_uuid, payer, fields))
 
     def resume(self, payment_id: int) -> Payment:
         """Ask whether a payer who approves elsewhere has done so."""
@@ -204,9 +213,17 @@ class AsyncPowensClient:
         """Return the address of the hosted page where the payer approves the token's payment."""
         return wire.webview_url(self.credentials, token.id_payment, token.token, redirect_uri, state=state, lang=lang)
 
-    async def validate(self, payment_id: int, webview_url: str, **more: Any) -> Payment:
+    async def validate(
+        self,
+        payment_id: int,
+        webview_url: str,
+        *,
+        connector_uuid: str | None = None,
+        payer: BankAccount | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> Payment:
         """Validate a payment now, without the hosted page; banks return to `webview_url`."""
-        return await self._update(payment_id, _validation(webview_url, more))
+        return await self._update(payment_id, _validation(webview_url, connector_uuid, payer, fields))
 
     async def resume(self, payment_id: int) -> Payment:
         """Ask whether a payer who approves elsewhere has done so."""
@@ -281,8 +298,15 @@ def _key() -> str:
     return str(uuid4())
 
 
-def _validation(webview_url: str, more: Mapping[str, Any]) -> dict[str, Any]:
-    return {"validate_mechanism": "webauth", "webview_url": webview_url, "validated": True, **more}
+def _validation(
+    webview_url: str,
+    connector_uuid: str | None,
+    payer: BankAccount | None,
+    fields: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    body = {"validate_mechanism": "webauth", "webview_url": webview_url, "validated": True}
+    more = {"connector_uuid": connector_uuid, "payer": payer, "fields": fields}
+    return body | {name: value for name, value in more.items() if value is not None}
 
 
 def _cancellation(client_redirect_uri: str, client_state: str | None) -> dict[str, Any]:

@@ -216,7 +216,7 @@ class Payment(msgspec.Struct, frozen=True):
     action: PaymentAction | None = None
     error_code: str | None = None
     error_description: str | None = None
-    fields: tuple[PaymentField, ...] = ()
+    fields: tuple[PaymentField, ...] | dict[str, PaymentField] | None = ()
     validate_uri: str | None = None
     connector_uuid: str | None = None
     register_date: str | None = None
@@ -224,6 +224,12 @@ class Payment(msgspec.Struct, frozen=True):
     client_redirect_uri: str | None = None
     client_state: str | None = None
     payer: Account | None = None
+
+    @property
+    def questions(self) -> tuple[PaymentField, ...]:
+        """What the bank asks the payer; the wire documents `fields` as a dictionary and sends an array."""
+        asked = self.fields or ()
+        return tuple(asked.values()) if isinstance(asked, dict) else asked
 
     @property
     def amount(self) -> Decimal:
