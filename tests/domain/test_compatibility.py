@@ -8,7 +8,7 @@ import pytest
 
 from opengiro.domain.accounts import Account, Scheme
 from opengiro.domain.banks import Bank, Need
-from opengiro.domain.compatibility import WARNINGS, Mismatch, Misfit, fits, misfits
+from opengiro.domain.compatibility import WARNINGS, Misfit, Mismatch, fits, misfits
 from opengiro.domain.money import Money
 from opengiro.domain.payment import Execution, Instruction, Payment
 
@@ -49,6 +49,7 @@ def pay(
         client_id="1",
         created_at=NOON,
         expires_at=NOON,
+        dialect="powens",
         redirect_uri="",
         client_state=None,
         instructions=(one,) * count,

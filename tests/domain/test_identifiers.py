@@ -1,4 +1,5 @@
 """Ids that sort by time and cannot be counted, and tokens that name their merchant."""
+# ruff: noqa: RUF001  # digits of other scripts are what some of these tests are about
 
 import uuid
 from datetime import UTC, datetime, timedelta

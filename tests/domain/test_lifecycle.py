@@ -38,7 +38,7 @@ def test_every_state_can_be_reached() -> None:
 
 
 def test_the_final_states_are_the_promised_ones_and_have_no_exit() -> None:
-    assert FINAL == {State.DONE, State.ACCEPTED, State.REJECTED, State.EXPIRED, State.PARTIAL}
+    assert {State.DONE, State.ACCEPTED, State.REJECTED, State.EXPIRED, State.PARTIAL} == FINAL
     assert [(state, trigger) for state in FINAL for trigger in Trigger if move(state, trigger)] == []
 
 

@@ -1,4 +1,5 @@
 """Amounts: exact from the text that comes in to the text that goes out, and never a float in between."""
+# ruff: noqa: RUF001  # digits of other scripts are what some of these tests are about
 
 import pytest
 from hypothesis import given

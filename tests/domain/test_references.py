@@ -1,4 +1,5 @@
 """References that travel with a transfer, RF creditor references among them."""
+# ruff: noqa: RUF001  # digits of other scripts are what some of these tests are about
 
 import pytest
 from hypothesis import given

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ def paying(execution: Execution = Execution.INSTANT, due: date | None = None) ->
         client_id="1",
         created_at=NOON,
         expires_at=NOON + timedelta(days=30),
+        dialect="powens",
         redirect_uri="",
         client_state=None,
         instructions=(Instruction("r", Money(1, "EUR"), "l", execution, due, payee),),
@@ -69,7 +71,7 @@ def test_an_instant_is_kept_to_the_microsecond(instant: datetime) -> None:
 def test_a_bank_is_asked_densely_at_first_then_every_five_minutes_hourly_and_daily() -> None:
     when = asks(paying(), timedelta(days=5))
     assert [one.total_seconds() for one in when[:7]] == [1, 3, 7, 15, 30, 60, 120]
-    gaps = [later - earlier for earlier, later in zip(when[6:], when[7:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(when[6:])]
     assert gaps == sorted(gaps)
     assert set(gaps) == {timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)}
     assert len(when) < 75

@@ -92,6 +92,7 @@ class House:
             client_id="7000001",
             created_at=now,
             expires_at=now + timedelta(days=30),
+            dialect="powens",
             redirect_uri="https://shop.test/",
             client_state=None,
             instructions=(
@@ -107,7 +108,7 @@ class House:
         after, moves = advance(payment, triggers, self.core.now(SHOP.merchant_id))
         after = replace(after, version=payment.version + 1)
         await self.core.store.commit(self.core.store.payments.save_moves(after, payment, moves, background=background))
-        self.core.moved.set()
+        self.core.bell.moved.set()
         return after
 
     async def moved_payment(self) -> Payment:

@@ -550,7 +550,7 @@ async def test_a_worker_finds_by_itself_what_nobody_told_it(home: House) -> None
         await home.webhook(shop.url)
         async with running(home):
             await home.moved_payment()
-            home.core.moved.clear()
+            home.core.bell.moved.clear()
             await until(lambda: len(shop.requests) == 1)
 
 

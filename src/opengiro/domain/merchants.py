@@ -49,6 +49,6 @@ class Application:
     created_at: datetime
     config: Mapping[str, str] = field(default_factory=dict)
 
-    def may_redirect_to(self, uri: str) -> bool:
-        """Whether the URI is registered, compared character by character."""
-        return uri in self.redirect_uris
+    def may_redirect_to(self, uri: str | None) -> bool:
+        """Whether the URI is registered, compared character by character; going nowhere is always allowed."""
+        return uri is None or uri in self.redirect_uris

@@ -80,11 +80,14 @@ class Payment:
     payment_id: int  #: 53 bits: time-ordered, not countable, exact in JavaScript
     guid: str  #: UUIDv7
     client_id: str  #: the application that created it
+    dialect: str  #: the wire it was created on, which words its events and its farewell
     created_at: datetime
     expires_at: datetime
-    redirect_uri: str
+    redirect_uri: str | None  #: where the payer goes at the end; None on a wire that sends them nowhere
     client_state: str | None
     instructions: tuple[Instruction, ...]
+    order_code: str | None = None  #: the merchant's own order id
+    account_id: str | None = None  #: the merchant's account it pays to, where the wire names one
     payer: Account | None = None
     payer_party: Party | None = None
     operator_party: Party | None = None

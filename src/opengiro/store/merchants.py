@@ -35,6 +35,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting and since when it has this value."""
+
+    value: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Merchants:
     """Tenants. Loading one is cached for a second, because every call needs its settings."""
 
@@ -78,6 +86,11 @@ class Merchants:
             writes.append(audit(merchant.merchant_id, at, actor, "setting", key, was, value))
         await self.engine.commit(writes)
         self._cache.pop(merchant.merchant_id, None)
+
+    async def setting(self, merchant_id: int, key: str) -> Setting | None:
+        """Return one setting as it is saved."""
+        rows = await self.engine.fetch("load_setting", merchant_id, key)
+        return Setting(rows[0][0], from_us(rows[0][1])) if rows else None
 
     async def history(self, merchant_id: int, action: str, limit: int) -> list[Entry]:
         """Return the newest entries of one kind."""

@@ -53,7 +53,7 @@ _decode_payee = msgspec.json.Decoder(_Payee).decode
 _SELECT = """
 SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.created_us, p.expires_us,
     p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
-    p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
+    p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved, p.dialect, p.order_code, p.account_id,
     i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed
 FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payment_id = p.payment_id"""
 
@@ -80,6 +80,12 @@ class Payments:
         rows = await self._engine.fetch("load_expired", now_us, now_us + furthest_us, limit)
         return [(merchant_id, payment_id) for merchant_id, payment_id in rows]
 
+    async def bank_uses(self, merchant_id: int, since: datetime) -> dict[str, int]:
+        """Return how many payments went to each bank since then."""
+        return {
+            bank_id: uses for bank_id, uses in await self._engine.fetch("count_bank_uses", merchant_id, to_us(since))
+        }
+
     async def page(
         self, merchant_id: int, where: Sequence[str], params: Sequence[Any], order: str, limit: int, offset: int
     ) -> tuple[list[Payment], int]:
@@ -97,6 +103,15 @@ class Payments:
         sql = f"{_SELECT} WHERE p.merchant_id = $1 AND p.payment_id IN ({ids}) ORDER BY {order}, i.ordinal"
         rows = await self._engine.fetch_text(sql, [*given, limit, offset])
         return [self._from_rows(list(group)) for _, group in groupby(rows, key=lambda row: row[1])], total
+
+    async def accepted_terms(self, merchant_id: int, payment_id: int) -> frozenset[int]:
+        """Return the ids of the terms that the payer agreed to."""
+        rows = await self._engine.fetch("load_terms_accepted", merchant_id, payment_id)
+        return frozenset(terms_id for terms_id, _ in rows)
+
+    def accept_terms(self, payment: Payment, terms_id: int, at: datetime) -> Write:
+        """Return the write that records the payer's agreement."""
+        return Write("insert_terms_accepted", (payment.merchant_id, payment.payment_id, terms_id, to_us(at)), None)
 
     def index(self, identification: str) -> bytes:
         """Return the keyed hash under which accounts of this number are found."""
@@ -154,6 +169,9 @@ class Payments:
                 payment.defaults,
                 self._payer_index(payment),
                 self._seal_people(payment),
+                payment.dialect,
+                payment.order_code,
+                payment.account_id,
             ),
         )
 
@@ -231,6 +249,9 @@ class Payments:
             bank_payment_id=row[19],
             country=row[21],
             moved=row[22],
+            dialect=row[23],
+            order_code=row[24],
+            account_id=row[25],
             instructions=tuple(self._instruction(row) for row in rows),
             payer=people.payer,
             payer_party=people.payer_party,
@@ -238,16 +259,16 @@ class Payments:
         )
 
     def _instruction(self, row: Row) -> Instruction:
-        payee = _decode_payee(self._vault.open(row[29], _place(row[1], row[23])))
+        payee = _decode_payee(self._vault.open(row[32], _place(row[1], row[26])))
         return Instruction(
-            reference_id=row[24],
-            amount=Money(row[25], row[9]),
-            label=row[26],
+            reference_id=row[27],
+            amount=Money(row[28], row[9]),
+            label=row[29],
             execution=Execution(row[10]),
-            execution_date=row[27] and date.fromisoformat(row[27]),
+            execution_date=row[30] and date.fromisoformat(row[30]),
             payee=payee.account,
             payee_party=payee.party,
-            state=row[28] and InstructionState(row[28]),
+            state=row[31] and InstructionState(row[31]),
         )
 
 

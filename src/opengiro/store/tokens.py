@@ -27,7 +27,7 @@ class Session:
     payment_id: int
     dialect: str
     language: str | None
-    redirect_uri: str
+    redirect_uri: str | None
     client_state: str | None
     expires_at: datetime
 

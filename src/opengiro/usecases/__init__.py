@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store.fields_key import FieldsKey
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +25,43 @@ Complain = Callable[[str], Awaitable[str | None]]
 """Says why webhooks may not go to a URL, or None when they may."""
 
 
+class Bell:
+    """Wakes whoever waits for news inside this process: deliveries for any, live pages for one payment.
+
+    It carries no news itself. Who wakes up reads the rows, so a ring that comes twice or too early does no harm.
+    """
+
+    def __init__(self) -> None:
+        """Start with nobody listening."""
+        self.moved = asyncio.Event()  #: something moved somewhere; whoever waits for it clears it
+        self._listeners: dict[tuple[int, int], set[asyncio.Event]] = {}
+
+    def ring(self, merchant_id: int, payment_id: int) -> None:
+        """Say that something of this payment was saved."""
+        self.moved.set()
+        for listener in self._listeners.get((merchant_id, payment_id), ()):
+            listener.set()
+
+    def ring_all(self) -> None:
+        """Say that anything may be due, as after a clock was moved."""
+        self.moved.set()
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.set()
+
+    @contextmanager
+    def listen(self, merchant_id: int, payment_id: int) -> Iterator[asyncio.Event]:
+        """Yield an event that is set whenever this payment rings; the listener clears it."""
+        key, heard = (merchant_id, payment_id), asyncio.Event()
+        self._listeners.setdefault(key, set()).add(heard)
+        try:
+            yield heard
+        finally:
+            self._listeners[key].discard(heard)
+            if not self._listeners[key]:
+                del self._listeners[key]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """What every use case is given: where facts are, what time it is, chance, and the way to the banks."""
@@ -34,7 +73,8 @@ class Core:
     connectors: Mapping[str, Connector]
     complain: Complain
     own_url: str  #: public base URL of this server, without a trailing slash
-    moved: asyncio.Event = field(default_factory=asyncio.Event)  #: set when moves were saved, to wake deliveries
+    fields_key: FieldsKey = field(default_factory=FieldsKey)  #: opens field values that clients encrypted
+    bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
 
     def now(self, merchant_id: int) -> datetime:
         """Return the present instant on this merchant's clock."""

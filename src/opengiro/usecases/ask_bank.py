@@ -147,4 +147,5 @@ async def save_attempt(core: Core, standing: Standing, attempt: Attempt) -> Stan
         await core.store.commit([core.store.attempts.update(attempt, standing.attempt)])
     except Conflict:
         return await load_standing(core, attempt.merchant_id, attempt.payment_id)
+    core.bell.ring(attempt.merchant_id, attempt.payment_id)
     return Standing(standing.payment, attempt)

@@ -184,5 +184,5 @@ async def _save(
         after = replace(after, version=before.version + 1)
         writes += core.store.payments.save_moves(after, before, moves)
     await core.store.commit(writes)
-    core.moved.set()
+    core.bell.ring(before.merchant_id, before.payment_id)
     return Standing(after, attempt)

@@ -44,7 +44,8 @@ class CreatePayment:
 
     merchant_id: int
     client_id: str
-    redirect_uri: str
+    dialect: str
+    redirect_uri: str | None
     client_state: str | None
     instructions: tuple[NewInstruction, ...]
     bank_id: str | None = None
@@ -52,6 +53,8 @@ class CreatePayment:
     payer_party: Party | None = None
     operator_party: Party | None = None
     defaults: str | None = None
+    order_code: str | None = None
+    account_id: str | None = None
 
 
 async def create_payment(
@@ -98,6 +101,7 @@ def plan_payment(
         payment_id=payment_id(now, chance(2)),
         guid=guid7(now, chance(10)),
         client_id=command.client_id,
+        dialect=command.dialect,
         created_at=now,
         expires_at=expiry(now, instructions[0].execution_date, merchant.expire_days),
         redirect_uri=command.redirect_uri,
@@ -109,6 +113,8 @@ def plan_payment(
         bank_id=command.bank_id,
         bank_locked=command.bank_id is not None,
         defaults=command.defaults,
+        order_code=command.order_code,
+        account_id=command.account_id,
     )
     if merchant.maximum_minor and payment.total.minor > merchant.maximum_minor:
         raise Refused(Refusal.AMOUNT_ABOVE_MAXIMUM, Complaint("instructions[0].amount", "above the merchant's maximum"))

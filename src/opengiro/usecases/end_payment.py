@@ -35,6 +35,6 @@ async def end_payment(
             await core.store.commit(writes)
         except Conflict:
             continue
-        core.moved.set()
+        core.bell.ring(merchant_id, payment_id)
         return Standing(after, attempt)
     raise RuntimeError("a payment kept changing while its end was saved")

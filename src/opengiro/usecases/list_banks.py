@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
+
 from opengiro.domain.banks import Bank
 from opengiro.domain.compatibility import Misfit, fits, misfits
 from opengiro.domain.payment import Payment
@@ -22,3 +25,10 @@ def list_misfits(core: Core, payment: Payment, *, hidden: bool = False) -> list[
     """Return, bank by bank, each rule the payment does not fit."""
     today = core.now(payment.merchant_id).date()
     return [(bank, one) for bank in list_banks(core, hidden=hidden) for one in misfits(bank, payment, today)]
+
+
+async def list_favourites(core: Core, merchant_id: int, banks: Iterable[Bank], span: timedelta) -> list[Bank]:
+    """Return those of the banks that this merchant's payers chose within the span, most used first."""
+    uses = await core.store.payments.bank_uses(merchant_id, core.now(merchant_id) - span)
+    used = [bank for bank in banks if uses.get(bank.bank_id)]
+    return sorted(used, key=lambda bank: (-uses[bank.bank_id], bank.number))

@@ -12,5 +12,5 @@ async def move_clock(core: Core, merchant_id: int, step: timedelta | None) -> da
     offset = timedelta() if step is None else core.clock.offset(merchant_id) + step
     await core.store.merchants.save_offset(merchant_id, offset // timedelta(microseconds=1))
     core.clock.move(merchant_id, offset)
-    core.moved.set()
+    core.bell.ring_all()
     return core.now(merchant_id)

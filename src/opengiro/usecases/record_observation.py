@@ -38,8 +38,7 @@ async def record_observation(core: Core, standing: Standing, heard: Heard, *, ba
             payment = await core.payment(payment.merchant_id, payment.payment_id)
             attempt = await core.store.attempts.last(payment.merchant_id, payment.payment_id)
             continue
-        if plan.moves:
-            core.moved.set()
+        core.bell.ring(payment.merchant_id, payment.payment_id)
         return Standing(plan.payment, plan.attempt)
     raise RuntimeError("a payment kept changing while an observation was saved")
 

@@ -27,7 +27,7 @@ async def replay_delivery(core: Core, merchant_id: int, webhook_id: int, data_id
         (rows,) = await core.store.commit([write])
     except Conflict:
         raise Refused(Refusal.NOT_FOUND) from None
-    core.moved.set()
+    core.bell.moved.set()
     (delivery,) = core.store.deliveries.claimed(rows)
     return delivery
 
@@ -43,7 +43,7 @@ async def send_test(core: Core, merchant_id: int, webhook_id: int, render: Calla
             await core.store.commit([core.store.deliveries.insert_test(delivery)])
         except Conflict:
             continue
-        core.moved.set()
+        core.bell.moved.set()
         return delivery
     raise RuntimeError("no free delivery id was drawn")
 

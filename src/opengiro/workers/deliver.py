@@ -73,7 +73,7 @@ class Deliverer:
             _log.exception("delivery_turn_failed")
 
     async def _wait(self) -> None:
-        moved = self._core.moved
+        moved = self._core.bell.moved
         try:
             async with asyncio.timeout(POLL_S):
                 await moved.wait()
@@ -116,7 +116,7 @@ class Deliverer:
         self._in_flight[key] -= 1
         if not self._in_flight[key]:
             del self._in_flight[key]
-        self._core.moved.set()
+        self._core.bell.moved.set()
 
     async def _keep_house(self) -> None:
         real = self._core.clock.real()

@@ -12,9 +12,11 @@ from opengiro.dialects import Answer, Call
 from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.listing import read_listing, write_page
 from opengiro.dialects.powens.parties import read_party
+from opengiro.dialects.powens.publickey import open_fields
 from opengiro.dialects.powens.read import (
     read_account,
     read_body,
+    read_flag,
     read_instructions,
     read_redirect_uri,
     read_state,
@@ -36,7 +38,6 @@ from opengiro.usecases.create_payment import CreatePayment, create_payment
 from opengiro.usecases.preset_bank import preset_bank
 
 _T = TypeVar("_T")
-_TRUE = frozenset({"true", "1", ""})
 
 
 async def create(call: Call) -> Answer:
@@ -53,6 +54,7 @@ async def create(call: Call) -> Answer:
     command = CreatePayment(
         merchant_id=call.caller.merchant_id,
         client_id=call.caller.client_id or "",
+        dialect="powens",
         redirect_uri=redirect_uri or "",
         client_state=state,
         instructions=instructions or (),
@@ -105,7 +107,7 @@ async def own_payment(call: Call) -> Payment:
 
 async def view_of(call: Call) -> View:
     """Return how this caller sees payments; sensitive data need a right of their own."""
-    sensitive = call.query.get("show_sensitive", "false").lower() in _TRUE
+    sensitive = read_flag(call, "show_sensitive")
     if sensitive and not (call.caller.may(Right.READ_SENSITIVE) or call.caller.may(Right.VALIDATE)):
         raise Refused(Refusal.SCOPE_MISSING)
     return View(await call.core.merchant(call.caller.merchant_id), call.core.store.banks.get, sensitive)
@@ -121,6 +123,7 @@ async def _validate(call: Call, payment: Payment, body: UpdateIn) -> Standing:
     payer = read_account(body.payer, "payer", wrong, needs_label=False)
     bank_id = _chosen_bank(call, body.connector_uuid or body.uuid, body.id_connector) or payment.bank_id
     wrong.need(bank_id, "connector_uuid")
+    fields = open_fields(call.core.fields_key, _given_fields(body), wrong)
     wrong.raise_any()
     if payment.state not in (State.CREATED, State.VALIDATING):
         raise Refused(Refusal.STATE_FORBIDS)
@@ -201,7 +204,7 @@ def _chosen_bank(call: Call, uuid: str | None, number: int | None) -> str | None
     if uuid is None and number is None:
         return None
     banks = call.core.store.banks
-    bank: Bank | None = banks.get(uuid) if uuid is not None else banks.by_number(number or 0)
+    bank: Bank | None = banks.get(uuid.lower()) if uuid is not None else banks.by_number(number or 0)
     if bank is None:
         name = "connector_uuid" if uuid is not None else "id_connector"
         raise Refused(Refusal.BANK_UNKNOWN, Complaint(name, "names no connector for payments"))

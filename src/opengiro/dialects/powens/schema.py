@@ -228,14 +228,14 @@ class PaymentOut(Struct):
     register_date: str
     validate_date: str | None
     validate_uri: str | None
-    client_redirect_uri: str
+    client_redirect_uri: str | None
     client_state: str | None
     state_detail: str | None
     action: str | None
     fields: list[FieldOut]
     id_connector: int | None
     connector_uuid: str | None
-    id_connector_source: None
+    id_connector_source: int | None
     country: str | None
     website: None
     validate_mechanism: str | None

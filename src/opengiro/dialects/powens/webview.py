@@ -41,7 +41,7 @@ def pages(core: Core) -> Sequence[BaseRoute]:
     ]
 
 
-def farewell(checkout: Checkout, leaving: str) -> str:
+def farewell(checkout: Checkout, leaving: str) -> str | None:
     """Return the callback URL for a payer who `finished`, `cancelled`, or leaves for `later` (PC5, PU25).
 
     Success and bank returns go to the payment's own URI, quitting inside the pages to the one of the link; the
@@ -49,10 +49,14 @@ def farewell(checkout: Checkout, leaving: str) -> str:
     """
     payment, session = checkout.payment, checkout.session
     if leaving == "finished":
-        state = payment.client_state if payment.client_state is not None else session.client_state
-        return callback_url(payment, payment.redirect_uri, state, from_bank=payment.state is not State.CREATED)
-    state = session.client_state if session.client_state is not None else payment.client_state
-    return callback_url(payment, session.redirect_uri, state, cancelled=leaving == "cancelled")
+        uri, state = payment.redirect_uri, _first(payment.client_state, session.client_state)
+        return uri and callback_url(payment, uri, state, from_bank=payment.state is not State.CREATED)
+    uri, state = session.redirect_uri, _first(session.client_state, payment.client_state)
+    return uri and callback_url(payment, uri, state, cancelled=leaving == "cancelled")
+
+
+def _first(state: str | None, otherwise: str | None) -> str | None:
+    return state if state is not None else otherwise
 
 
 async def _enter(core: Core, request: Request) -> Response:

@@ -60,6 +60,7 @@ CREATE TABLE payments (
     payment_id        BIGINT NOT NULL,
     guid              TEXT NOT NULL,
     client_id         TEXT NOT NULL,
+    dialect           TEXT NOT NULL,
     state             TEXT NOT NULL,
     version           INTEGER NOT NULL,
     created_us        BIGINT NOT NULL,
@@ -69,8 +70,10 @@ CREATE TABLE payments (
     currency          TEXT NOT NULL,
     execution         TEXT NOT NULL,
     instruction_count INTEGER NOT NULL,
-    redirect_uri      TEXT NOT NULL,
+    redirect_uri      TEXT,
     client_state      TEXT,
+    order_code        TEXT,
+    account_id        TEXT,
     bank_id           TEXT,
     bank_locked       BOOLEAN NOT NULL DEFAULT FALSE,
     country           TEXT,
@@ -85,6 +88,7 @@ CREATE TABLE payments (
     PRIMARY KEY (merchant_id, payment_id)
 );
 CREATE INDEX payments_by_guid ON payments (merchant_id, guid);
+CREATE INDEX payments_by_order ON payments (merchant_id, order_code);
 CREATE INDEX payments_by_date ON payments (merchant_id, created_us);
 -- Only payments that can still expire are looked at by the expiry worker.
 CREATE INDEX payments_open ON payments (expires_us) WHERE state IN ('created', 'validating', 'pending');
@@ -169,7 +173,7 @@ CREATE TABLE sessions (
     payment_id   BIGINT NOT NULL,
     dialect      TEXT NOT NULL,
     language     TEXT,
-    redirect_uri TEXT NOT NULL,
+    redirect_uri TEXT,
     client_state TEXT,
     expires_us   BIGINT NOT NULL,
     PRIMARY KEY (merchant_id, handle),

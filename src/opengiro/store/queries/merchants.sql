@@ -14,6 +14,10 @@ UPDATE merchants SET clock_offset_us = $2 WHERE merchant_id = $1;
 -- name: load_settings
 SELECT key, value FROM settings WHERE merchant_id = $1 ORDER BY key;
 
+-- name: load_setting
+-- One setting and since when.
+SELECT value, updated_us FROM settings WHERE merchant_id = $1 AND key = $2;
+
 -- name: upsert_setting
 INSERT INTO settings (merchant_id, key, value, updated_us) VALUES ($1, $2, $3, $4)
 ON CONFLICT (merchant_id, key) DO UPDATE SET value = excluded.value, updated_us = excluded.updated_us;

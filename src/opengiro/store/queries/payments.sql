@@ -2,8 +2,8 @@
 -- The agreement and where it starts.
 INSERT INTO payments (merchant_id, payment_id, guid, client_id, state, version, created_us, expires_us,
     amount_minor, currency, execution, instruction_count, redirect_uri, client_state, bank_id, bank_locked,
-    country, defaults, payer_index, sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20);
+    country, defaults, payer_index, sealed, dialect, order_code, account_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23);
 
 -- name: insert_instruction
 -- One transfer order of a payment.
@@ -31,7 +31,7 @@ UPDATE instructions SET state = $3 WHERE merchant_id = $1 AND payment_id = $2;
 -- One payment with its instructions, one row each.
 SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.created_us, p.expires_us,
     p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
-    p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
+    p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved, p.dialect, p.order_code, p.account_id,
     i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed
 FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payment_id = p.payment_id
 WHERE p.merchant_id = $1 AND p.payment_id = $2
@@ -57,3 +57,9 @@ INSERT INTO terms_accepted (merchant_id, payment_id, terms_id, at_us) VALUES ($1
 -- name: load_terms_accepted
 -- Which terms the payer of this payment agreed to.
 SELECT terms_id, at_us FROM terms_accepted WHERE merchant_id = $1 AND payment_id = $2;
+
+-- name: count_bank_uses
+-- How many payments went to each bank lately.
+SELECT bank_id, COUNT(*) FROM payments
+WHERE merchant_id = $1 AND created_us >= $2 AND validated_us IS NOT NULL AND bank_id IS NOT NULL
+GROUP BY bank_id;

@@ -1,0 +1,75 @@
+"""The key that clients encrypt field values to, so that nothing between them and us reads what a payer typed.
+
+A PEM file beside the root key, made on first use. Without a file the key lives as long as the process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
+
+WRAPPING = "RSA-OAEP-256"
+CIPHERS = ("A256GCM", "A256CBC-HS512")
+_BITS = 2048
+_COMPACT = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){4}", re.ASCII)
+
+
+class SealBroken(ValueError):  # noqa: N818  # what happened, not a malfunction of ours
+    """The text is encrypted, but not to this key, not by these algorithms, or it was tampered with."""
+
+
+class FieldsKey:
+    """A private RSA key, read or made when it is first needed."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Remember where the key is kept."""
+        self._path = path
+
+    @property
+    def public(self) -> dict[str, str]:
+        """The public half as a JWK with the `kid` that ciphertexts name."""
+        key = self._key
+        shown = {name: str(value) for name, value in key.as_dict(private=False).items()}
+        return {**shown, "kid": key.thumbprint(), "use": "enc", "alg": WRAPPING}
+
+    def open(self, text: str) -> str:
+        """Return the clear text of a compact JWE, or the text itself when it is none; raises `SealBroken`."""
+        if not _COMPACT.fullmatch(text):
+            return text
+        from joserfc import jwe  # heavy, and only encrypted values need it
+        from joserfc.errors import JoseError
+
+        try:
+            opened = jwe.decrypt_compact(text, self._key, algorithms=[WRAPPING, *CIPHERS])
+            return (opened.plaintext or b"").decode()
+        except (JoseError, ValueError, KeyError, TypeError) as broken:
+            raise SealBroken("the value cannot be opened with the key of /publickey") from broken
+
+    @cached_property
+    def _key(self) -> RSAKey:
+        from joserfc.jwk import RSAKey  # heavy, and only encrypted values need it
+
+        if self._path is None:
+            return RSAKey.generate_key(_BITS)
+        if not self._path.exists():
+            _write(self._path, RSAKey.generate_key(_BITS).as_pem(private=True))
+        return RSAKey.import_key(self._path.read_bytes())
+
+
+def _write(path: Path, pem: bytes) -> None:
+    """Write the file whole or not at all, readable by its owner only; when another process was faster, keep its."""
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(pem)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
