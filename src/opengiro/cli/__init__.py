@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opengiro import __version__
+
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
@@ -37,7 +39,11 @@ def program(assembly: Assembly) -> typer.Typer:
     )
 
     @app.callback()
-    def version() -> None:
+    def opengiro(
+        version: Annotated[
+            bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
         """A self-hosted pay-by-bank server."""
 
     @app.command()
@@ -47,7 +53,7 @@ def program(assembly: Assembly) -> typer.Typer:
         open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the demo shop in a browser.")] = True,
     ) -> None:
         """Start server, workers, sandbox banks and demo shop on this machine, in one process on one port."""
-        from opengiro.cli.dev import run_dev  # here, so that other commands start without the sandbox
+        from opengiro.cli.dev import run_dev  # noqa: PLC0415  # here, so that other commands start without the sandbox
 
         raise typer.Exit(run_dev(assembly, port, data, open_browser=open_))
 
@@ -57,8 +63,14 @@ def program(assembly: Assembly) -> typer.Typer:
         data: Annotated[Path, typer.Option(help="The folder of the running `opengiro dev`.")] = DATA,
     ) -> None:
         """Move the clock of a running `opengiro dev`: schedules, expiries, retries and banks follow."""
-        from opengiro.cli.time import move_time  # here, so that `dev` starts without it
+        from opengiro.cli.time import move_time  # noqa: PLC0415  # here, so that `dev` starts without it
 
         raise typer.Exit(move_time(move, data))
 
     return app
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"opengiro {__version__}")
+        raise typer.Exit

@@ -5,186 +5,200 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
-import secrets
+import signal
 import socket
+import sqlite3
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import opengiro_sandbox
+import typer
 import uvicorn
-from opengiro_sandbox.banks import entry
+from cryptography.exceptions import InvalidTag
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+import opengiro_sandbox
+from opengiro.cli.arrivals import Arrivals
+from opengiro.cli.credentials import MERCHANT_ID, load_world, save_world, settle_in
 from opengiro.cli.directory import sandbox_banks, test_bank
-from opengiro.domain.identifiers import client_id as draw_client_id
-from opengiro.domain.identifiers import merchant_of
-from opengiro.domain.merchants import Application, Merchant
+from opengiro.cli.home import home
+from opengiro.cli.inbox import Inbox, enrol
+from opengiro.cli.pages import static_route
 from opengiro.domain.refusals import Refused
 from opengiro.domain.rights import Right
 from opengiro.settings import Settings
 from opengiro.usecases.authenticate import authenticate, require
-from opengiro.usecases.grant_token import grant_configuration_token
 from opengiro.usecases.move_clock import move_clock
+from opengiro_sandbox.banks import entry
 
 if TYPE_CHECKING:
     from opengiro.cli import Assembly
     from opengiro.usecases import Core
 
-MERCHANT_ID = 1
-DOMAIN = "demo-sandbox"
-_SHUTDOWN_S = 3
+_SHUTDOWN_S = 1
+_KEY_BYTES = 32
+
+
+class CannotStart(Exception):
+    """Something of this machine is in the way; the message is a sentence for whoever started us."""
 
 
 def run_dev(assembly: Assembly, port: int, data: Path, *, open_browser: bool) -> int:
-    """Serve until interrupted; return the exit code. A port in use is said in one sentence."""
-    listener = _listen(port)
-    if listener is None:
-        print(f"Port {port} is already in use: stop what runs there, or choose another with --port.", file=sys.stderr)
+    """Serve until interrupted; return the exit code. What is in the way is said in one sentence."""
+    try:
+        with _listening(port) as listener, _alone(data), contextlib.suppress(KeyboardInterrupt):
+            settings = Settings(data=data, port=port, private_hosts=frozenset({"*"}))
+            known = _known(data)
+            _loop()(_serve(assembly, settings, known, listener, open_browser=open_browser))
+    except CannotStart as trouble:
+        typer.echo(trouble, err=True)
         return 1
-    settings = Settings(data=data, port=port, private_hosts=frozenset({"*"}))
-    with listener, contextlib.suppress(KeyboardInterrupt):
-        uvicorn_loop()(_serve(assembly, settings, listener, open_browser=open_browser))
+    except sqlite3.DatabaseError as trouble:
+        typer.echo(f"A database in {data} cannot be used: {trouble}.", err=True)
+        return 1
+    except InvalidTag:
+        typer.echo(f"{data / 'root.key'} does not open {data / 'opengiro.db'}: they belong together.", err=True)
+        return 1
     return 0
 
 
-def uvicorn_loop() -> Any:
+def _loop() -> Any:
     """Return what runs a coroutine: uvloop where it exists."""
     if find_spec("uvloop") is None:
         return asyncio.run
-    import uvloop  # not on every system
+    import uvloop  # noqa: PLC0415  # not on every system
 
     return uvloop.run
 
 
-async def _serve(assembly: Assembly, settings: Settings, listener: socket.socket, *, open_browser: bool) -> None:
-    async with assembly.open_core(settings) as core, assembly.working(core, settings):
-        world = await _settle_in(core, settings)
-        _save(settings.data / "dev.json", world)
-        app = assembly.web_app(core, settings, _neighbours(core, settings, world))
-        server = uvicorn.Server(
+@contextlib.contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise CannotStart(f"Port {port} is not ours to take: choose one above 1023 with --port.") from None
+        except OSError:
+            text = f"Port {port} is already in use: stop what runs there, or choose another with --port."
+            raise CannotStart(text) from None
+        listener.listen(2048)
+        yield listener
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the folder for this process: two would give out the same work twice."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        file = (data / "dev.lock").open("a")
+    except OSError as trouble:
+        raise CannotStart(f"{data} cannot keep our data: {trouble.strerror}.") from None
+    with file:
+        if find_spec("fcntl"):
+            import fcntl  # noqa: PLC0415  # not on every system
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = (
+                    f"Another `opengiro dev` keeps its data in {data}: stop it, or choose another folder with --data."
+                )
+                raise CannotStart(text) from None
+        yield
+
+
+def _known(data: Path) -> dict[str, Any]:
+    """Return what the last start left in `dev.json`, once it and the root key look like ours."""
+    path, key = data / "dev.json", data / "root.key"
+    try:
+        if key.exists() and len(key.read_bytes()) != _KEY_BYTES:
+            raise CannotStart(f"{key} is not a root key, which has {_KEY_BYTES} bytes: put the right one back.")
+        return load_world(path)
+    except OSError as trouble:
+        raise CannotStart(f"{trouble.filename} cannot be read: {trouble.strerror}.") from None
+    except ValueError as trouble:
+        raise CannotStart(f"{path} is broken ({trouble}): mend it, or delete it to get new credentials.") from None
+
+
+async def _serve(
+    assembly: Assembly, settings: Settings, known: dict[str, Any], listener: socket.socket, *, open_browser: bool
+) -> None:
+    async with assembly.open_core(settings) as core:
+        banks = sandbox_banks(
+            entry(bank, f"{settings.own_url}/sandbox", bank.health) for bank in opengiro_sandbox.BANKS
+        )
+        await core.store.banks.save([test_bank(), *banks])
+        world = await settle_in(core, known)
+        auth_id = await enrol(core, MERCHANT_ID)
+        save_world(settings.data, world)
+        with contextlib.closing(Arrivals(settings.data / "inbox.db")) as arrivals:
+            inbox = Inbox(core, MERCHANT_ID, auth_id, arrivals)
+            pages = [home(core, MERCHANT_ID, world, banks), *inbox.routes(), static_route()]
+            app = assembly.web_app(core, settings, [*pages, *_neighbours(core, settings, world)])
+            async with assembly.working(core, settings):
+                await _Server(app, lambda: _greet(core, world, settings, open_browser=open_browser)).serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and ends quickly and quietly when asked to, whoever is still connected."""
+
+    def __init__(self, app: Any, ready: Callable[[], None]) -> None:
+        super().__init__(
             uvicorn.Config(
                 app,
+                lifespan="off",
                 log_level="warning",
                 access_log=False,  # request lines hold tokens
                 server_header=False,
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
         )
-        _greet(world, open_browser=open_browser)
-        await server.serve(sockets=[listener])
+        self._ready = ready
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
 
-def _listen(port: int) -> socket.socket | None:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError:
-        listener.close()
-        return None
-    listener.listen(2048)
-    return listener
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The original raises the signal again at the end, which would kill us before the database is closed.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, number)
+        yield
 
-
-async def _settle_in(core: Core, settings: Settings) -> dict[str, Any]:
-    """Make the demo merchant and its credentials on the first start, and return what `dev.json` says."""
-    await core.store.banks.save([test_bank(), *sandbox_banks(map(_listed(settings), opengiro_sandbox.BANKS))])
-    if await core.store.merchants.load(MERCHANT_ID) is None:
-        merchant = Merchant(
-            merchant_id=MERCHANT_ID,
-            domain=DOMAIN,
-            name="Brise & Fils",
-            legal_name="Brise et Fils SARL",
-            zone="Europe/Paris",
-        )
-        await core.store.merchants.save(merchant, core.clock.real())
-    known = _load(settings.data / "dev.json").get("powens", {})
-    application, secret = await _application(core, settings, known)
-    return {
-        "base_url": settings.own_url,
-        "shop_url": f"{settings.own_url}/shop",
-        "inbox_url": f"{settings.own_url}/inbox",
-        "powens": {
-            "base_url": f"{settings.own_url}/2.0",
-            "domain": DOMAIN,
-            "client_id": application.client_id,
-            "client_secret": secret,
-            "config_token": await _config_token(core, known.get("config_token", "")),
-            "redirect_uris": list(application.redirect_uris),
-        },
-    }
-
-
-async def _application(core: Core, settings: Settings, known: dict[str, Any]) -> tuple[Application, str]:
-    """Return the demo application with its secret, which only `dev.json` knows; without it a new one is made."""
-    fingerprint = core.store.vault.fingerprint
-    listed = await core.store.applications.all(MERCHANT_ID)
-    found = next((one for one in listed if one.client_id == known.get("client_id")), None)
-    secret = known.get("client_secret", "")
-    if found is not None and secret and fingerprint(secret) == found.secret_hash:
-        return found, secret
-    secret = secrets.token_urlsafe(32)
-    application = Application(
-        merchant_id=MERCHANT_ID,
-        client_id=draw_client_id(MERCHANT_ID, core.chance(4)),
-        name="Demo shop",
-        redirect_uris=_redirect_uris(settings),
-        secret_hash=fingerprint(secret),
-        created_at=core.clock.real(),
-    )
-    await core.store.applications.insert(application, "opengiro dev")
-    return application, secret
-
-
-def _redirect_uris(settings: Settings) -> tuple[str, ...]:
-    hosts = (settings.own_url, f"http://localhost:{settings.port}")
-    return tuple(f"{host}{path}" for host in hosts for path in ("/shop/return", "/inbox/callback"))
-
-
-async def _config_token(core: Core, known: str) -> str:
-    if merchant_of(known) is not None and await core.store.tokens.load(known) is not None:
-        return known
-    return await grant_configuration_token(core, MERCHANT_ID)
-
-
-def _listed(settings: Settings) -> Any:
-    return lambda bank: {**entry(bank, f"{settings.own_url}/sandbox", bank.health)}
+    def _stop(self, number: int) -> None:
+        # Who waits for a bank that keeps silent is cancelled; those tracebacks would tell nothing.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self.handle_exit(number, None)
 
 
 def _neighbours(core: Core, settings: Settings, world: dict[str, Any]) -> Sequence[BaseRoute]:
-    """Return what a laptop runs beside the server: the banks, the shop, the inbox and the clock's lever."""
+    """Return what a laptop runs beside the server: the banks, the shop and the clock's lever."""
     banks = opengiro_sandbox.build(settings.data, f"{settings.own_url}/sandbox", lambda: core.now(MERCHANT_ID))
-    routes: list[BaseRoute] = [
-        Route("/", _home(world)),
-        Route("/dev/time", _lever(core), methods=["POST"]),
-        Mount("/sandbox", banks),
-    ]
+    routes: list[BaseRoute] = [Route("/dev/time", _lever(core), methods=["POST"]), Mount("/sandbox", banks)]
     if find_spec("demo_shop"):
-        import demo_shop  # a program of its own, which a server without it does not miss
-        from opengiro_kit.powens import Credentials
+        import demo_shop  # noqa: PLC0415  # a program of its own, which a server without it does not miss
 
-        credentials = Credentials(**{**world["powens"], "redirect_uris": tuple(world["powens"]["redirect_uris"])})
+        credentials = {**world["powens"], "redirect_uris": tuple(world["powens"]["redirect_uris"])}
         shop = demo_shop.build(
-            settings.data / "shop", world["shop_url"], credentials, now=lambda: core.now(MERCHANT_ID)
+            settings.data / "shop",
+            world["shop_url"],
+            demo_shop.Credentials(**credentials),
+            now=lambda: core.now(MERCHANT_ID),
         )
         routes.append(Mount("/shop", shop))
     return routes
-
-
-def _home(world: dict[str, Any]) -> Any:
-    async def home(request: Request) -> Response:
-        return RedirectResponse(world["shop_url"] + "/")
-
-    return home
 
 
 def _lever(core: Core) -> Any:
@@ -205,26 +219,19 @@ def _lever(core: Core) -> Any:
     return move
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        loaded = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
+def _greet(core: Core, world: dict[str, Any], settings: Settings, *, open_browser: bool) -> None:
+    typer.echo(f"Demo shop   {world['shop_url']}/")
+    typer.echo(f"Webhooks    {world['inbox_url']}")
+    typer.echo(f"API         {world['powens']['base_url']}   (credentials in {settings.data / 'dev.json'})")
+    typer.echo(f"All else    {world['base_url']}/")
+    if core.clock.offset(MERCHANT_ID):
+        now = core.now(MERCHANT_ID).isoformat(timespec="seconds")
+        typer.echo(f"The clock was moved earlier: it is now {now} here. `opengiro time now` brings it back.")
+    typer.echo("Press Ctrl+C to stop.")
+    if open_browser and _has_desktop():
+        threading.Thread(target=webbrowser.open, args=(world["shop_url"] + "/",), daemon=True).start()
 
 
-def _save(path: Path, world: dict[str, Any]) -> None:
-    """Write `dev.json` at once or not at all, readable by its owner only: it holds secrets."""
-    draft = path.with_suffix(".tmp")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(world, file, indent=2)
-    draft.replace(path)
-
-
-def _greet(world: dict[str, Any], *, open_browser: bool) -> None:
-    print(f"Demo shop   {world['shop_url']}/")
-    print(f"Webhooks    {world['inbox_url']}")
-    print(f"API         {world['powens']['base_url']}   (credentials in dev.json)")
-    print("Press Ctrl+C to stop.", flush=True)
-    if open_browser:
-        threading.Timer(1, webbrowser.open, [world["shop_url"] + "/"]).start()
+def _has_desktop() -> bool:
+    """Tell whether a browser window can open; without one a browser for terminals would take this one over."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

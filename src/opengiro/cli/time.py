@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import urllib.error
 import urllib.request
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import typer
+
+from opengiro.cli.credentials import load_world
 
 _PART = re.compile(r"(\d{1,6})([smhdw])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -29,25 +33,41 @@ def move_time(text: str, data: Path) -> int:
     """Move the clock and print what time it is now; return the exit code."""
     try:
         move = read_move(text)
-        dev = json.loads((data / "dev.json").read_text())
-        print(_post(dev, None if move is None else int(move.total_seconds())))
-    except FileNotFoundError:
-        print(f"No `opengiro dev` keeps its data in {data}: start it, or name its folder with --data.", file=sys.stderr)
+        typer.echo(_ask(load_world(data / "dev.json"), None if move is None else int(move.total_seconds()), data))
+    except _NotMoved as trouble:
+        typer.echo(trouble, err=True)
         return 1
-    except (ValueError, urllib.error.URLError) as trouble:
-        print(f"The clock was not moved: {trouble}.", file=sys.stderr)
+    except (ValueError, OverflowError) as trouble:
+        typer.echo(f"The clock was not moved: {trouble}.", err=True)
         return 1
     return 0
 
 
-def _post(dev: dict[str, dict[str, str] | str], move_s: int | None) -> str:
-    powens = dev["powens"]
-    token = powens["config_token"] if isinstance(powens, dict) else ""
-    request = urllib.request.Request(
-        f"{dev['base_url']}/dev/time",
+class _NotMoved(Exception):
+    """Nobody there could or would move the clock; the message is a sentence."""
+
+
+def _ask(world: dict[str, Any], move_s: int | None, data: Path) -> str:
+    if not world:
+        raise _NotMoved(f"No `opengiro dev` keeps its data in {data}: start it, or name its folder with --data.")
+    request = urllib.request.Request(  # noqa: S310  # the address is the one that `opengiro dev` wrote
+        f"{world['base_url']}/dev/time",
         data=json.dumps({"move_s": move_s}).encode(),
-        headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
+        headers={"authorization": f"Bearer {world['powens']['config_token']}", "content-type": "application/json"},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-        return f"It is now {json.load(answer)['now']} for {dev['base_url']}."
+    try:
+        # Without this opener a proxy of the environment would be asked for 127.0.0.1.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=_TIMEOUT_S) as answer:
+            return f"It is now {json.load(answer)['now']} for {world['base_url']}."
+    except urllib.error.HTTPError as refusal:
+        raise _NotMoved(f"The clock was not moved: {_error(refusal)}.") from None
+    except OSError:
+        raise _NotMoved(f"No `opengiro dev` answers at {world['base_url']}: start it first.") from None
+
+
+def _error(refusal: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(refusal)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"{refusal.geturl()} answered {refusal.code}"
