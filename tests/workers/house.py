@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import json
@@ -169,7 +168,6 @@ async def house(data: Path, *, deadline_s: float = 5, clock: Clock | None = None
         connectors={},
         complain=guard.complaint,
         own_url="http://127.0.0.1:1",
-        moved=asyncio.Event(),
     )
     if await store.merchants.load(SHOP.merchant_id) is None:
         await store.merchants.save(SHOP, core.clock.real())
