@@ -170,6 +170,8 @@ def test_the_language_is_the_one_asked_for_else_the_browsers_else_english(
         ("fr-CH", None, "BE"),
         ("de", "fr", "FR"),
         ("", None, "BE"),
+        ("en", None, "BE"),
+        ("x-klingon,zz-ZZ-ZZ,-,--,en-GB", None, "BE"),
     ],
 )
 def test_the_country_is_guessed_from_the_hint_and_the_browser(header: str, hint: str | None, expected: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babel import Locale
+from babel.core import get_global
 from babel.dates import format_date, format_time, get_datetime_format, get_timezone_gmt
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -75,11 +76,12 @@ def _accepted(header: str) -> list[tuple[str, int]]:
 
 def _region(tag: str) -> str | None:
     """Return a tag's region, or where its language is mostly spoken."""
-    try:
-        locale = Locale.parse(tag, sep="-")
-        return locale.territory or Locale.parse(f"und_{locale.language}").territory
-    except (ValueError, TypeError, LookupError):
-        return None
+    language, _, rest = tag.partition("-")
+    region = rest.rpartition("-")[2]
+    if len(region) == 2 and region.isalpha():
+        return region
+    likely = get_global("likely_subtags").get(language.lower(), "")
+    return str(likely).rpartition("_")[2] or None
 
 
 class Writer:
