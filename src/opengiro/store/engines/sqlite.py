@@ -42,6 +42,7 @@ class Sqlite:
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
         self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -55,6 +56,8 @@ class Sqlite:
 
     async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Queue the statements for the writer. Cancelling the caller does not undo or stop the commit."""
+        if self._closed:
+            raise RuntimeError("the database is closed")
         done: Future[list[list[Row]]] = Future()
         self._jobs.put((writes, done))
         return await asyncio.shield(asyncio.wrap_future(done))
@@ -65,6 +68,7 @@ class Sqlite:
 
     def close(self) -> None:
         """Let the writer finish what it accepted, then close."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         self._writer.close()

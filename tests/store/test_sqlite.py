@@ -1,0 +1,184 @@
+"""The SQLite engine: each command has its own verdict, and what was acknowledged is on disk."""
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opengiro.store.engines import Conflict, Write
+from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.migrate import migrate
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> Sqlite:
+    """A migrated database; tests close it, or let it go with the process."""
+    opened = Sqlite(tmp_path / "opengiro.db")
+    await migrate(opened)
+    return opened
+
+
+@pytest.fixture
+def held(tmp_path: Path, engine: Sqlite) -> Iterator[sqlite3.Connection]:
+    """The write lock of the file, so that commands queue up behind it until it is let go."""
+    other = sqlite3.connect(tmp_path / "opengiro.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+def merchant(number: int, domain: str | None = None) -> Write:
+    return Write("insert_merchant", (number, domain or f"shop-{number}", "Shop", "Shop SARL", "Europe/Paris", 0))
+
+
+def setting(key: str, value: str = "1") -> Write:
+    return Write("upsert_setting", (1, key, value, 0), None)
+
+
+async def numbers(engine: Sqlite) -> list[int]:
+    return [row[0] for row in await engine.fetch("load_merchants")]
+
+
+async def test_a_conflict_in_a_batch_leaves_its_neighbours_alone(engine: Sqlite, held: sqlite3.Connection) -> None:
+    first = asyncio.create_task(engine.commit([merchant(1)]))
+    rest = [engine.commit([merchant(2)]), engine.commit([merchant(1)]), engine.commit([merchant(3)])]
+    batch = asyncio.gather(first, *rest, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    held.execute("COMMIT")
+    verdicts = await batch
+    assert [type(one) for one in verdicts] == [list, list, Conflict, list]
+    assert await numbers(engine) == [1, 2, 3]
+
+
+async def test_nothing_of_a_command_is_saved_when_one_of_its_guards_fails(engine: Sqlite) -> None:
+    await engine.commit([merchant(1)])
+    with pytest.raises(Conflict):
+        await engine.commit([setting("kept"), Write("update_clock_offset", (999, 5))])
+    assert await engine.fetch("load_settings", 1) == []
+
+
+async def test_a_statement_that_cannot_run_fails_alone(engine: Sqlite, held: sqlite3.Connection) -> None:
+    batch = asyncio.gather(
+        engine.commit([merchant(1)]),
+        engine.commit([merchant(2**70)]),
+        engine.commit([Write("insert_merchant", (2,))]),
+        engine.commit([merchant(3)]),
+        return_exceptions=True,
+    )
+    await asyncio.sleep(0.05)
+    held.execute("COMMIT")
+    verdicts = await batch
+    assert [isinstance(one, Exception) for one in verdicts] == [False, True, True, False]
+    assert await numbers(engine) == [1, 3]
+
+
+async def test_every_command_gets_the_rows_of_its_own_statements(engine: Sqlite) -> None:
+    await engine.commit([merchant(1)])
+    failing = Write("count_failure", (1, 7, False), 0)
+    assert await engine.commit([failing, setting("a")]) == [[], []]
+
+
+async def test_a_commit_survives_the_cancellation_of_its_caller(engine: Sqlite, held: sqlite3.Connection) -> None:
+    caller = asyncio.create_task(engine.commit([merchant(1)]))
+    await asyncio.sleep(0.05)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert await numbers(engine) == []
+    held.execute("COMMIT")
+    await engine.commit([merchant(2)])
+    assert await numbers(engine) == [1, 2]
+
+
+async def test_closing_finishes_what_was_accepted(tmp_path: Path, engine: Sqlite, held: sqlite3.Connection) -> None:
+    accepted = [asyncio.create_task(engine.commit([merchant(number)])) for number in range(1, 200)]
+    await asyncio.sleep(0)
+    held.execute("COMMIT")
+    await asyncio.to_thread(engine.close)
+    await asyncio.gather(*accepted)
+    again = Sqlite(tmp_path / "opengiro.db")
+    assert len(await numbers(again)) == 199
+    again.close()
+
+
+async def test_after_closing_a_command_is_refused_instead_of_waiting_for_ever(engine: Sqlite) -> None:
+    engine.close()
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(engine.commit([merchant(1)]), 5)
+
+
+async def test_a_reader_sees_what_was_acknowledged_and_never_what_was_not(
+    engine: Sqlite, held: sqlite3.Connection
+) -> None:
+    waiting = asyncio.create_task(engine.commit([merchant(1)]))
+    await asyncio.sleep(0.05)
+    assert await numbers(engine) == []
+    held.execute("COMMIT")
+    await waiting
+    assert await numbers(engine) == [1]
+
+
+async def test_a_reader_cannot_write(engine: Sqlite) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        await engine.fetch_text("DELETE FROM merchants", ())
+
+
+async def test_migrations_are_applied_once_and_survive_a_restart(tmp_path: Path) -> None:
+    first = Sqlite(tmp_path / "opengiro.db")
+    applied = await migrate(first)
+    assert applied == sorted(applied)
+    assert len(applied) >= 2
+    await first.commit([merchant(1)])
+    assert await migrate(first) == []
+    first.close()
+    second = Sqlite(tmp_path / "opengiro.db")
+    assert await migrate(second) == []
+    assert await numbers(second) == [1]
+    second.close()
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from opengiro.store.engines import Write
+from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.migrate import migrate
+
+async def one(engine, number):
+    values = (number, f"shop-{number}", "Shop", "Shop SARL", "Europe/Paris", 0)
+    await engine.commit([Write("insert_merchant", values)])
+    print(number, flush=True)
+
+async def main():
+    engine = Sqlite(Path(sys.argv[1]))
+    await migrate(engine)
+    for start in range(1, 10**9, 8):
+        await asyncio.gather(*(one(engine, number) for number in range(start, start + 8)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 20, 150])
+def killed_after(path: Path, acknowledged: int) -> set[int]:
+    """Run the writer, kill it after so many acknowledgements, and return all it gave."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        seen = {int(writer.stdout.readline()) for _ in range(acknowledged)}
+        writer.send_signal(signal.SIGKILL)
+        return seen | {int(line) for line in writer.stdout if line.endswith("\n")}
+
+
+@pytest.mark.parametrize("acknowledged", [1, 20, 150])
+async def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path, acknowledged: int) -> None:
+    path = tmp_path / "opengiro.db"
+    seen = await asyncio.to_thread(killed_after, path, acknowledged)
+    engine = Sqlite(path)
+    assert seen <= set(await numbers(engine))
+    assert await engine.fetch_text("PRAGMA integrity_check", ()) == [("ok",)]
+    engine.close()
