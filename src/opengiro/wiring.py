@@ -21,6 +21,7 @@ from opengiro.dialects import powens
 from opengiro.domain.clock import Clock, from_us
 from opengiro.store import Store
 from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.fields_key import FieldsKey
 from opengiro.store.migrate import migrate
 from opengiro.store.vault import open_vault
 from opengiro.usecases import Core
@@ -65,6 +66,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
                 connectors=CONNECTORS,
                 complain=Guard(settings.private_hosts).complaint,
                 own_url=settings.own_url,
+                fields_key=FieldsKey(settings.data / "fields-key.pem"),
             )
     finally:
         store.close()

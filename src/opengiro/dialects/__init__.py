@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opengiro.domain.rights import Principal, Right
     from opengiro.usecases import Core
 
-__all__ = ["Answer", "Call", "Dialect", "Receipt", "Route"]
+__all__ = ["Answer", "Call", "Dialect", "Handler", "Receipt", "Route"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class Route:
     """One operation of a wire; the OpenAPI document is generated from these.
 
     `rights` lists what opens the route: any one of them, or nobody's token at all when it is None. A route that
-    `keeps_receipt` saves its idempotency key itself, in the transaction of its effect.
+    `keeps_receipt` saves its idempotency key itself, in the transaction of its effect. One that is `bare` also
+    answers without the dialect's prefix.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Route:
     query: Mapping[str, str] = field(default_factory=dict)
     keeps_receipt: bool = False
     optional_token: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ _BITS = 2048
 _COMPACT = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){4}", re.ASCII)
 
 
-class SealBroken(ValueError):  # noqa: N818  # what happened, not a malfunction of ours
+class SealBroken(ValueError):  # what happened, not a malfunction of ours
     """The text is encrypted, but not to this key, not by these algorithms, or it was tampered with."""
 
 
@@ -42,8 +42,8 @@ class FieldsKey:
         """Return the clear text of a compact JWE, or the text itself when it is none; raises `SealBroken`."""
         if not _COMPACT.fullmatch(text):
             return text
-        from joserfc import jwe  # heavy, and only encrypted values need it
-        from joserfc.errors import JoseError
+        from joserfc import jwe  # noqa: PLC0415  # heavy, and only encrypted values need it
+        from joserfc.errors import JoseError  # noqa: PLC0415  # as above
 
         try:
             opened = jwe.decrypt_compact(text, self._key, algorithms=[WRAPPING, *CIPHERS])
@@ -53,7 +53,7 @@ class FieldsKey:
 
     @cached_property
     def _key(self) -> RSAKey:
-        from joserfc.jwk import RSAKey  # heavy, and only encrypted values need it
+        from joserfc.jwk import RSAKey  # noqa: PLC0415  # heavy, and only encrypted values need it
 
         if self._path is None:
             return RSAKey.generate_key(_BITS)

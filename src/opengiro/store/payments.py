@@ -27,6 +27,8 @@ from opengiro.domain.payment import (
 from opengiro.store.engines import Row, Write
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from opengiro.store.engines import Engine
     from opengiro.store.vault import Vault
 
@@ -82,9 +84,7 @@ class Payments:
 
     async def bank_uses(self, merchant_id: int, since: datetime) -> dict[str, int]:
         """Return how many payments went to each bank since then."""
-        return {
-            bank_id: uses for bank_id, uses in await self._engine.fetch("count_bank_uses", merchant_id, to_us(since))
-        }
+        return dict(await self._engine.fetch("count_bank_uses", merchant_id, to_us(since)))
 
     async def page(
         self, merchant_id: int, where: Sequence[str], params: Sequence[Any], order: str, limit: int, offset: int

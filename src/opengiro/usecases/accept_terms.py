@@ -1,4 +1,4 @@
-"""The terms a payer agrees to before paying, where a merchant sets any. Other words are other terms, with another id."""
+"""The terms a payer agrees to before paying, where a merchant sets any. Other words are other terms."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ def api(core: Core, dialect: Dialect) -> list[BaseRoute]:
     """Return the web routes of a dialect, with its own answers for what is no route or no method."""
     by_path: dict[str, dict[str, Route]] = {}
     for route in dialect.routes:
-        by_path.setdefault(route.path, {})[route.method] = route
+        for prefix in (dialect.prefix, "") if route.bare else (dialect.prefix,):
+            by_path.setdefault(prefix + route.path, {})[route.method] = route
     return [
         *(_path(core, dialect, path, methods) for path, methods in by_path.items()),
         Path(dialect.prefix + "/{rest:path}", _none(dialect), methods=_METHODS),
@@ -47,11 +48,14 @@ def _path(core: Core, dialect: Dialect, path: str, routes: Mapping[str, Route]) 
         route = routes.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             answer = _respond(dialect.wrong_method(number))
-            answer.headers["allow"] = ", ".join(routes)
+            answer.headers["allow"] = ", ".join([*routes, "HEAD"] if "GET" in routes else routes)
             return answer
         return await _guarded(dialect, number, lambda: _run(core, dialect, route, request, number))
 
-    return Path(dialect.prefix + path, endpoint, methods=_METHODS)
+    found = Path(path, endpoint, methods=_METHODS)
+    # A slash too many at the end is forgiven: a redirect would lose the body of a POST with some clients.
+    found.path_regex = re.compile(found.path_regex.pattern.removesuffix("$") + "/?$")
+    return found
 
 
 def _none(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
@@ -165,7 +169,7 @@ def _receipt(route: Route, request: Request, principal: Principal | None, body: 
 
 
 def _respond(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, media_type="application/json")
+    return Response(answer.body, answer.status, media_type="application/json" if answer.body else None)
 
 
 def _request_number() -> int:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from opengiro.dialects import Answer, Call
 from opengiro.dialects.powens.complaints import Complaints
+from opengiro.dialects.powens.read import read_count, read_flag
 from opengiro.dialects.powens.schema import LinkOut, LinksOut, PaymentsOut
 from opengiro.dialects.powens.wording import REASONS
 from opengiro.dialects.powens.write import View, answer, write_payment
@@ -81,13 +82,13 @@ def read_listing(call: Call, merchant: Merchant) -> Listing:
     """Read the query string; raises `Refused` naming every parameter that is wrong."""
     wrong = Complaints()
     query = call.query
-    down = query.get("reverse", "false").lower() in ("true", "1")
+    down = read_flag(call, "reverse")
     column = _choice(_ORDERS, query.get("order_by", "register_date"), "order_by", wrong)
     way = "DESC" if down else "ASC"
     listing = Listing(
         order=f"{column} {way}, p.payment_id {way}",
-        limit=_count(query, "limit", LIMIT_MAX, wrong),
-        offset=_count(query, "offset", 0, wrong),
+        limit=min(read_count(call, "limit", LIMIT_MAX, wrong), LIMIT_MAX) or _refuse_limit(wrong),
+        offset=read_count(call, "offset", 0, wrong),
     )
     listing.add("p.client_id = ?", call.caller.client_id)
     _filter_dates(listing, call, merchant, wrong)
@@ -152,23 +153,22 @@ def _filter_words(listing: Listing, call: Call, wrong: Complaints) -> None:
         listing.add(f"p.country IN ({', '.join('?' * len(countries)) or 'NULL'})", *countries)
     if "bank_payment_id" in query:
         listing.add("p.bank_payment_id = ?", query["bank_payment_id"])
-    if query.get("id_connector_source", "null") != "null" or query.get("website"):
-        listing.add("1 = 0")  # our banks have neither sources nor websites
+    if query.get("website"):
+        listing.add("1 = 0")  # our banks have no websites
     _filter_bank(listing, call, wrong)
 
 
 def _filter_bank(listing: Listing, call: Call, wrong: Complaints) -> None:
-    query = call.query
-    if "null" in (query.get("connector_uuid"), query.get("id_connector")):
-        listing.add("p.bank_id IS NULL")
-    elif "connector_uuid" in query:
-        listing.add("p.bank_id = ?", query["connector_uuid"])
-    elif "id_connector" in query:
-        if not re.fullmatch(r"\d{1,9}", query["id_connector"], re.ASCII):
-            wrong.add("id_connector", "is a number or null")
-            return
-        bank = call.core.store.banks.by_number(int(query["id_connector"]))
-        listing.add("p.bank_id = ?", bank.bank_id if bank else "")
+    uuid = call.query.get("connector_uuid")
+    if uuid is not None:
+        listing.add(*(("p.bank_id IS NULL",) if uuid == "null" else ("p.bank_id = ?", uuid.lower())))
+    for name in ("id_connector", "id_connector_source"):  # a bank's one source has the bank's own number
+        text = call.query.get(name)
+        if text == "null":
+            listing.add("p.bank_id IS NULL")
+        elif text is not None:
+            bank = call.core.store.banks.by_number(read_count(call, name, 0, wrong))
+            listing.add("p.bank_id = ?", bank.bank_id if bank else "")
 
 
 def _filter_accounts(listing: Listing, call: Call) -> None:
@@ -189,14 +189,9 @@ def _choice(table: dict[str, str], word: str, path: str, wrong: Complaints) -> s
     return table[word]
 
 
-def _count(query: Any, name: str, default: int, wrong: Complaints) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or (name == "limit" and not int(text) >= 1):
-        wrong.add(name, "is a whole number above zero" if name == "limit" else "is a whole number")
-        return default
-    return min(int(text), LIMIT_MAX) if name == "limit" else int(text)
+def _refuse_limit(wrong: Complaints) -> int:
+    wrong.add("limit", "is above zero")
+    return LIMIT_MAX
 
 
 def _first_day(text: str) -> date | None:

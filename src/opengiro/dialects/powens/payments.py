@@ -134,7 +134,7 @@ async def _validate(call: Call, payment: Payment, body: UpdateIn) -> Standing:
         bank_id=bank_id or "",
         back_to=webview or "",
         payer=payer,
-        fields=_open_fields(body),
+        fields=fields,
         payer_ip=call.payer_ip,
         payer_agent=call.headers.get("user-agent"),
     )
@@ -211,7 +211,7 @@ def _chosen_bank(call: Call, uuid: str | None, number: int | None) -> str | None
     return bank.bank_id
 
 
-def _open_fields(body: UpdateIn) -> dict[str, str]:
+def _given_fields(body: UpdateIn) -> dict[str, str]:
     fields = dict(body.fields or {})
     if body.use_case_pay is not None:
         fields.setdefault("use_case_pay", body.use_case_pay)

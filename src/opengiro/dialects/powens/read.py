@@ -35,6 +35,8 @@ REFERENCE_LENGTH_MAX_UK = 18
 INSTRUCTIONS_MAX = 100
 KEYS_MAX = 1000
 
+_TRUE = frozenset({"true", "1", ""})
+_COUNT = re.compile(r"[0-9]{1,16}", re.ASCII)
 _AMOUNT = re.compile(rb'"?([0-9.]{1,40})"?')
 _BIC = re.compile(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
 _FAULT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
@@ -132,6 +134,29 @@ def read_redirect_uri(uri: str | None, path: str, wrong: Complaints, *, query: b
     elif "#" in uri or ("?" in uri and not query):
         wrong.add(path, "carries no query and no fragment; use client_state")
     return uri
+
+
+def read_flag(call: Call, name: str) -> bool:
+    """Return whether a Boolean of the query is set; one without a value is."""
+    return call.query.get(name, "false").lower() in _TRUE
+
+
+def read_count(call: Call, name: str, default: int, wrong: Complaints) -> int:
+    """Return a whole number of the query."""
+    text = call.query.get(name)
+    if text is None:
+        return default
+    if not _COUNT.fullmatch(text):
+        wrong.add(name, "is a whole number")
+        return default
+    return int(text)
+
+
+def read_number(call: Call, name: str) -> int:
+    """Return a number of the path; whatever is none names nothing that could be found."""
+    if not _COUNT.fullmatch(call.path[name]):
+        raise Refused(Refusal.NOT_FOUND)
+    return int(call.path[name])
 
 
 def read_state(text: str | None, path: str, wrong: Complaints) -> str | None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from opengiro.domain.banks import Health
 from opengiro.domain.compatibility import Mismatch
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Reason
@@ -91,18 +92,21 @@ SCOPES = MappingProxyType(
 
 MISMATCHES = MappingProxyType(
     {
-        Mismatch.AMOUNT_TOO_HIGH: "maxAmount",
-        Mismatch.AMOUNT_TOO_LOW: "minAmount",
-        Mismatch.TOO_MANY_INSTRUCTIONS: "maxBulk",
-        Mismatch.DATE_TOO_FAR: "maxDateDelta",
-        Mismatch.EXECUTION_UNSUPPORTED: "nspDateType",
-        Mismatch.BULK_UNSUPPORTED: "nspBulk",
-        Mismatch.PAYEE_SCHEME_UNSUPPORTED: "nspBenefScheme",
-        Mismatch.CURRENCY_UNSUPPORTED: "nspCurrency",
-        Mismatch.PAYER_ACCOUNT_MISSING: "nspPayer",
+        Mismatch.AMOUNT_TOO_HIGH: ("maxAmount", "The amount is above what this connector carries."),
+        Mismatch.AMOUNT_TOO_LOW: ("minAmount", "The amount is below what this connector carries."),
+        Mismatch.TOO_MANY_INSTRUCTIONS: ("maxBulk", "There are more instructions than this connector takes at once."),
+        Mismatch.DATE_TOO_FAR: ("maxDateDelta", "The execution date is further away than this connector allows."),
+        Mismatch.EXECUTION_UNSUPPORTED: ("nspDateType", "This connector does not know this execution date type."),
+        Mismatch.BULK_UNSUPPORTED: ("nspBulk", "This connector takes one instruction at a time."),
+        Mismatch.PAYEE_SCHEME_UNSUPPORTED: ("nspBenefScheme", "This connector cannot pay to this kind of account."),
+        Mismatch.CURRENCY_UNSUPPORTED: ("nspCurrency", "This connector does not pay in this currency."),
+        Mismatch.PAYER_ACCOUNT_MISSING: ("nspPayer", "This connector needs the payer's account."),
     }
 )
-"""Mismatch -> code of an incompatibility."""
+"""Mismatch -> code of an incompatibility, and a sentence."""
+
+STABILITIES = MappingProxyType({Health.HEALTHY: "stable", Health.DEGRADED: "unstable", Health.DOWN: "unavailable"})
+"""Health of a bank -> status of a connector's stability."""
 
 
 def refuse(refused: Refused, request_id: int) -> Answer:

@@ -70,7 +70,7 @@ def write_payment(standing: Standing, view: View) -> PaymentOut:
         fields=[_field(one) for one in action.fields] if isinstance(action, AskFields) else [],
         id_connector=bank.number if bank else None,
         connector_uuid=payment.bank_id,
-        id_connector_source=None,
+        id_connector_source=bank.number if bank else None,  # a bank's one source has its number
         country=payment.country,
         website=None,
         validate_mechanism="webauth" if payment.validated_at else None,
