@@ -53,7 +53,7 @@ class Route:
 
     `rights` lists what opens the route: any one of them, or nobody's token at all when it is None. A route that
     `keeps_receipt` saves its idempotency key itself, in the transaction of its effect. One that is `bare` also
-    answers without the dialect's prefix.
+    answers without the dialect's prefix. `leads_to` names the routes (method, path) that take the id it answers with.
     """
 
     method: str
@@ -68,15 +68,18 @@ class Route:
     keeps_receipt: bool = False
     optional_token: bool = False
     bare: bool = False
+    leads_to: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What a dialect folder exports: JSON `routes`, browser `pages`, and how it words what went wrong."""
+    """What a dialect folder exports: JSON `routes`, browser `pages`, and how it words what went wrong (as `error`)."""
 
     name: str
     prefix: str
     routes: Sequence[Route]
+    error: Any
+    scopes: Mapping[str, Right]
     refuse: Callable[[Refused, int], Answer]
     broke: Callable[[int], Answer]
     no_route: Callable[[int], Answer]

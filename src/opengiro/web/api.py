@@ -6,8 +6,10 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -20,6 +22,7 @@ from opengiro.domain.rights import Principal
 from opengiro.usecases import Core
 from opengiro.usecases.authenticate import authenticate, require
 from opengiro.usecases.recall_answer import claim_answer, keep_answer
+from opengiro.web.openapi import describe
 
 BODY_BYTES_MAX = 64 * 1024
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}", re.ASCII)
@@ -38,6 +41,7 @@ def api(core: Core, dialect: Dialect) -> list[BaseRoute]:
             by_path.setdefault(prefix + route.path, {})[route.method] = route
     return [
         *(_path(core, dialect, path, methods) for path, methods in by_path.items()),
+        Path(dialect.prefix + "/openapi.json", _document(dialect), methods=["GET"]),
         Path(dialect.prefix + "/{rest:path}", _none(dialect), methods=_METHODS),
     ]
 
@@ -56,6 +60,15 @@ def _path(core: Core, dialect: Dialect, path: str, routes: Mapping[str, Route]) 
     # A slash too many at the end is forgiven: a redirect would lose the body of a POST with some clients.
     found.path_regex = re.compile(found.path_regex.pattern.removesuffix("$") + "/?$")
     return found
+
+
+def _document(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
+    written = cache(lambda: msgspec.json.encode(describe(dialect)))
+
+    async def endpoint(_request: Request) -> Response:
+        return Response(written(), media_type="application/json")
+
+    return endpoint
 
 
 def _none(dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:

@@ -49,7 +49,7 @@ class BanksOut(Struct):
     total: int
 
 
-class ProvidersOut(Struct):
+class BankProvidersOut(Struct):
     """The same list under another deprecated name."""
 
     providers: list[ConnectorOut]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from opengiro.dialects import Answer, Call
@@ -21,7 +21,7 @@ from opengiro.usecases.list_banks import list_misfits
 _AMOUNTS = frozenset({Mismatch.AMOUNT_TOO_HIGH, Mismatch.AMOUNT_TOO_LOW})
 QUERY = {"all": "true adds hidden connectors"}
 
-Value = msgspec.Raw | str | int | list[str] | None
+Value = Any  # a number (exact, with decimals), a text or an array of texts
 
 
 class ReasonOut(Struct):

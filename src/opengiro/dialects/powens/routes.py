@@ -33,6 +33,14 @@ _SENSITIVE = {"show_sensitive": QUERY["show_sensitive"]}
 _ANY_OF_ONE = (Right.VALIDATE, Right.CANCEL)
 _ANY_OF_ALL = (Right.READ, Right.READ_SENSITIVE, *_ANY_OF_ONE)
 _CONFIGURE = (Right.CONFIGURE,)
+_PAYMENT = (
+    ("GET", "/payments/{payment_id}"),
+    ("POST", "/payments/{payment_id}"),
+    ("POST", "/payments/{payment_id}/scopedtoken"),
+)
+_CLIENT = tuple((method, "/clients/{client_id}") for method in ("GET", "PUT", "DELETE"))
+_PROVIDER = tuple((method, "/webhooks/auth/{auth_id}") for method in ("GET", "PUT", "DELETE"))
+_WEBHOOK = tuple((method, "/webhooks/{webhook_id}") for method in ("GET", "PUT", "DELETE"))
 
 ROUTES = (
     Route(
@@ -58,6 +66,7 @@ ROUTES = (
         path="/payments",
         handler=payments.create,
         summary="Create a payment",
+        leads_to=_PAYMENT,
         rights=(Right.MANAGE,),
         reads=PaymentIn,
         writes=PaymentOut,
@@ -169,10 +178,10 @@ ROUTES = (
     Route(
         method="GET",
         path="/providers",
-        handler=connectors.list_connectors(connectors.ProvidersOut),
+        handler=connectors.list_connectors(connectors.BankProvidersOut),
         summary="List connectors (deprecated name)",
         rights=None,
-        writes=connectors.ProvidersOut,
+        writes=connectors.BankProvidersOut,
         query=connectors.QUERY,
         optional_token=True,
     ),
@@ -244,6 +253,7 @@ ROUTES = (
         path="/clients",
         handler=clients.create_client,
         summary="Make a client",
+        leads_to=_CLIENT,
         rights=_CONFIGURE,
         reads=clients.ClientIn,
         writes=clients.ClientOut,
@@ -296,6 +306,7 @@ ROUTES = (
         path="/webhooks",
         handler=webhooks.create_webhook,
         summary="Register a webhook",
+        leads_to=_WEBHOOK,
         rights=_CONFIGURE,
         reads=webhooks.WebhookIn,
         writes=webhooks.WebhookOut,
@@ -339,6 +350,7 @@ ROUTES = (
         path="/webhooks/auth",
         handler=providers.create_provider,
         summary="Make an authentication provider",
+        leads_to=_PROVIDER,
         rights=_CONFIGURE,
         reads=providers.ProviderIn,
         writes=providers.ProviderOut,

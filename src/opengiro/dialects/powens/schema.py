@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -15,7 +15,7 @@ class AccountIn(Struct):
     """PaymentAccount of a request."""
 
     scheme_name: str | None = None
-    scheme_iban: object = None  # stray key of an official sample: with it, the scheme is iban (PC11)
+    scheme_iban: Any = None  # stray key of an official sample: with it, the scheme is iban (PC11)
     identification: str | None = None
     label: str | None = None
     issuer: str | None = None

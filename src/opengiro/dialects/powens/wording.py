@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import msgspec
+from msgspec import Struct
 
 from opengiro.domain.banks import Health
 from opengiro.domain.compatibility import Mismatch
@@ -31,7 +32,7 @@ REFUSALS = MappingProxyType(
         _R.IDEMPOTENCY_KEY_INVALID: (400, "invalidValue", "Idempotency-Key is 1 to 255 printable ASCII characters."),
         _R.IDEMPOTENCY_KEY_REUSED: (422, "idempotencyKeyReused", "This Idempotency-Key came with another body before."),
         _R.IDEMPOTENCY_KEY_IN_FLIGHT: (409, "idempotencyKeyInFlight", "The first call with this key is still running."),
-        _R.STATE_FORBIDS: (409, "conflict", "The payment is not in a state or action that this update fits."),
+        _R.STATE_FORBIDS: (409, "conflict", "It is not in a state or action that this call fits."),
         _R.ATTEMPT_LIVE: (409, "conflict", "The payment is being validated at another bank."),
         _R.BANK_UNKNOWN: (400, "invalidValue", "There is no such connector for payments."),
         _R.BANK_UNSUITABLE: (
@@ -109,11 +110,26 @@ STABILITIES = MappingProxyType({Health.HEALTHY: "stable", Health.DEGRADED: "unst
 """Health of a bank -> status of a connector's stability."""
 
 
+_BANK_SAID = frozenset({_R.BANK_UNAVAILABLE, _R.BANK_DECLINED, _R.CANCEL_UNSUPPORTED})
+"""Refusals whose detail is the bank's own text, which a payer may be shown."""
+
+
+class ErrorOut(Struct):
+    """The error envelope: all four keys, always (PC22, PC23); `message` is a bank's text for the payer."""
+
+    code: str
+    description: str
+    message: str | None
+    request_id: int
+
+
 def refuse(refused: Refused, request_id: int) -> Answer:
     """Word a refusal: the offending properties by their paths, or what the refusal means in general."""
     status, code, text = REFUSALS[refused.why]
     if refused.complaints:
         text = "; ".join(f"{one.path}: {one.text}" for one in refused.complaints)
+    if refused.detail and refused.why not in _BANK_SAID:
+        return error(status, code, refused.detail, request_id)
     return error(status, code, text, request_id, refused.detail)
 
 
@@ -133,6 +149,5 @@ def wrong_method(request_id: int) -> Answer:
 
 
 def error(status: int, code: str, description: str, request_id: int, message: str | None = None) -> Answer:
-    """Write the error envelope; `message` is a bank's text for the payer (PC22, PC23: all four keys, always)."""
-    body = {"code": code, "description": description, "message": message, "request_id": request_id}
-    return Answer(status, msgspec.json.encode(body))
+    """Write the error envelope."""
+    return Answer(status, msgspec.json.encode(ErrorOut(code, description, message, request_id)))
