@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -27,6 +29,12 @@ class Payer:
         await self.page.locator("a.bank", has_text=bank).first.click()
         await self.page.locator("button.main").click()
 
+    async def plays(self, scene: str) -> None:
+        """Take the wire's test bank with one of its scenarios."""
+        await self.page.locator("a.bank", has_text="Connecteur de test").first.click()
+        await self.page.locator("#field-use_case_pay").select_option(scene)
+        await self.page.locator("button.main").click()
+
     async def approves(self, account: int = 0, decision: str = "approve") -> None:
         """Sign in at the sandbox bank, take an account, and decide."""
         await self.page.wait_for_url("**/sandbox/**")
@@ -35,15 +43,21 @@ class Payer:
         await self.page.locator("main button.main").click()
         await self.page.locator(f"button[name=decision][value={decision}]").click()
 
-    async def arrives(self) -> dict[str, str]:
-        """Return the parameters with which the payer comes back to the shop."""
-        request = await self.page.wait_for_event("request", predicate=_is_shop)
-        return dict(parse_qsl(urlsplit(request.url).query))
+    @asynccontextmanager
+    async def arriving(self) -> AsyncIterator[Awaitable[dict[str, str]]]:
+        """While the block acts, watch for the shop's address; what is yielded are its parameters."""
+        async with self.page.expect_event("request", predicate=_is_shop) as event:
+            yield _parameters(event)
 
     @property
     def heading(self) -> Any:
         """The heading of the page."""
         return self.page.locator("h1")
+
+
+async def _parameters(event: Any) -> dict[str, str]:
+    request = await event.value
+    return dict(parse_qsl(urlsplit(request.url).query))
 
 
 def _is_shop(request: Request) -> bool:

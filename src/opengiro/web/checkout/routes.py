@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from opengiro.domain.accounts import Account, Scheme
 from opengiro.domain.banks import AskFields, Bank, Decoupled, Field, Health, Redirect
+from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.usecases.answer_bank import answer_fields
 from opengiro.usecases.ask_bank import ask_bank
@@ -115,7 +116,7 @@ class Desk:
             else steps.current(self._core, visit, returned="back" in request.query_params)
         )
         if isinstance(page, view.Outcome):
-            page = replace(page, back=self._farewell(visit, page.ending), leaves_alone=True)
+            page = replace(await self._ended(visit, page), leaves_alone=True)
         return self._print(request, visit, page or self._choice(request, visit))
 
     async def review(self, request: Request) -> Response:
@@ -223,7 +224,7 @@ class Desk:
         try:
             await cancel_by_payer(self._core, visit.payment.merchant_id, visit.payment.payment_id)
         except Refused:
-            return _see(visit, sent=True, notice=view.Notice.TOO_LATE)
+            return _see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
         return _see(visit, sent=True)
 
     async def back_from_bank(self, request: Request) -> Response:
@@ -279,9 +280,13 @@ class Desk:
             return asked
         return likely_country(request.headers.get("accept-language", ""), offered, steps.home_country(visit))
 
-    def _farewell(self, visit: Checkout, ending: view.Ending) -> str:
-        leaving = "cancelled" if ending is view.Ending.CANCELLED else "finished"
-        return self._farewells[visit.session.dialect](visit, leaving)
+    async def _ended(self, visit: Checkout, page: view.Outcome) -> view.Outcome:
+        """Add the way back, and tell a payer who quit on our pages from one who refused at the bank."""
+        moves = await self._core.store.payments.moves(visit.payment.merchant_id, visit.payment.payment_id)
+        quit_here = moves[-1].trigger is Trigger.PAYER_CANCELLED
+        ending = view.Ending.CANCELLED if quit_here else page.ending
+        back = self._farewells[visit.session.dialect](visit, "cancelled" if quit_here else "finished")
+        return replace(page, ending=ending, back=back, reason=None if quit_here else page.reason)
 
     def _back_to_shop(self, request: Request, visit: Checkout) -> Response:
         url = self._farewells[visit.session.dialect](visit, "finished")
@@ -298,7 +303,7 @@ class Desk:
         visit = await show_checkout(self._core, session)
         page = steps.current(self._core, visit)
         if isinstance(page, view.Outcome):
-            page = replace(page, back=self._farewell(visit, page.ending))
+            page = await self._ended(visit, page)
         else:
             page = view.Watching(what=view.Watch.PROCESSING, bank=None, checked=visit.now)
         return self._print(request, visit, page, own=False)

@@ -12,7 +12,7 @@ from opengiro.domain.accounts import Scheme
 from opengiro.domain.attempt import Attempt, Phase
 from opengiro.domain.banks import AskFields, Bank, Confirm, Decoupled, Need, NextAction, Redirect
 from opengiro.domain.lifecycle import State
-from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.payment import Execution
 from opengiro.domain.schedule import quiet_after
 from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_text
 from opengiro.usecases.list_banks import list_banks
@@ -100,25 +100,18 @@ def _waiting(attempt: Attempt, bank: Bank, now: datetime, *, returned: bool) -> 
             return Watching(what=Watch.PROCESSING, bank=bank, checked=now)
 
 
-def outcome(core: Core, checkout: Checkout, back: str | None = None) -> Outcome:
+def outcome(core: Core, checkout: Checkout) -> Outcome:
     """Return the receipt of a payment whose payer has nothing more to do."""
     payment = checkout.payment
     bank = core.bank(payment.bank_id) if payment.bank_id else None
     return Outcome(
-        ending=_ending(payment.state, payment.reason),
+        ending=Ending(payment.state.value),
         bank=bank if checkout.attempt else None,
         reason=payment.reason,
         message=payment.bank_message if payment.state is State.REJECTED else None,
         until=_known_by(checkout, bank),
         at=checkout.now,
-        back=back,
     )
-
-
-def _ending(state: State, reason: Reason | None) -> Ending:
-    if state is State.REJECTED and reason is Reason.CANCELLED_BY_PAYER:
-        return Ending.CANCELLED
-    return Ending(state.value)
 
 
 def _known_by(checkout: Checkout, bank: Bank | None) -> datetime | None:

@@ -22,7 +22,7 @@ class Notice(StrEnum):
     """A sentence above a page about what the payer just asked for and did not get."""
 
     BANK_BUSY = "bank_busy"  #: the bank that may still pay could not be stopped
-    TOO_LATE = "too_late"  #: it could not be cancelled any more
+    NOT_STOPPED = "not_stopped"  #: the bank did not cancel what it already has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,7 @@ NOTICES: Mapping[Notice, str] = {
     Notice.BANK_BUSY: N_(
         "The payment at your first bank could not be stopped, so no other bank was asked: you will not pay twice."
     ),
-    Notice.TOO_LATE: N_("It could not be cancelled any more, because your bank may already be paying."),
+    Notice.NOT_STOPPED: N_("Your bank could not stop the payment. If you do not approve it there, no money moves."),
 }
 
 COMPLAINTS: Mapping[str, str] = {
