@@ -53,6 +53,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that is ours while our call runs: whoever takes it over later has another moment."""
+
+    receipt: Receipt
+    claimed_at: datetime  #: real time, which nobody moves
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """The idempotency keys of all merchants."""
 
@@ -70,31 +78,37 @@ class Answers:
 
     def keep(self, receipt: Receipt, answer: Answer, at: datetime) -> Write:
         """Return the write that saves a finished answer in the transaction of its effect."""
-        return self._insert(receipt, at, answer.status, self.vault.seal(answer.body, _place(receipt)))
-
-    def claim(self, receipt: Receipt, at: datetime) -> Write:
-        """Return the write that marks a key as in flight."""
-        return self._insert(receipt, at, None, None)
-
-    def reclaim(self, receipt: Receipt, claimed_at: datetime, at: datetime) -> Write:
-        """Return the write that takes over a key whose caller died."""
-        return Write("reclaim_idempotency_key", (*receipt.place, to_us(claimed_at), to_us(at)))
-
-    def finish(self, receipt: Receipt, answer: Answer) -> Write:
-        """Return the write that saves the answer of a claimed key."""
         sealed = self.vault.seal(answer.body, _place(receipt))
-        return Write("finish_idempotency_key", (*receipt.place, answer.status, sealed), None)
+        return self._insert(Claim(receipt, at), at, answer.status, sealed)
 
-    def forget(self, receipt: Receipt) -> Write:
-        """Return the write that frees a key: its call changed nothing, or its time is over."""
-        return Write("delete_idempotency_key", receipt.place, None)
+    def claim(self, claim: Claim, at: datetime) -> Write:
+        """Return the write that marks a key as in flight."""
+        return self._insert(claim, at, None, None)
+
+    def reclaim(self, claim: Claim, before: datetime) -> Write:
+        """Return the write that takes over a key from a caller who claimed it at `before` and died."""
+        return Write("reclaim_idempotency_key", (*claim.receipt.place, to_us(before), to_us(claim.claimed_at)))
+
+    def finish(self, claim: Claim, answer: Answer) -> Write:
+        """Return the write that saves the answer of a claimed key; without effect once it was taken over."""
+        sealed = self.vault.seal(answer.body, _place(claim.receipt))
+        params = (*claim.receipt.place, to_us(claim.claimed_at), answer.status, sealed)
+        return Write("finish_idempotency_key", params, None)
+
+    def release(self, claim: Claim) -> Write:
+        """Return the write that frees a key whose call changed nothing; without effect once it was taken over."""
+        return Write("release_idempotency_key", (*claim.receipt.place, to_us(claim.claimed_at)), None)
+
+    def forget(self, receipt: Receipt, at: datetime) -> Write:
+        """Return the write that frees a key whose time is over."""
+        return Write("delete_idempotency_key", (*receipt.place, to_us(at)), None)
 
     def forget_old(self, at: datetime) -> Write:
         """Return the write that drops keys whose time is over."""
         return Write("delete_old_idempotency_keys", (to_us(at),), None)
 
-    def _insert(self, receipt: Receipt, at: datetime, status: int | None, sealed: bytes | None) -> Write:
-        times = (to_us(at), to_us(at + KEPT))
+    def _insert(self, claim: Claim, at: datetime, status: int | None, sealed: bytes | None) -> Write:
+        receipt, times = claim.receipt, (to_us(claim.claimed_at), to_us(at + KEPT))
         return Write("insert_idempotency_key", (*receipt.place, receipt.digest, *times, status, sealed))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import NoneType
 
 from opengiro.domain.attempt import Attempt, Phase
 from opengiro.domain.banks import AskFields, Confirm, Connector, Decoupled, Redirect
 from opengiro.domain.lifecycle import State, Trigger
 from opengiro.domain.payment import Reason
 from opengiro.domain.refusals import Complaint, Refusal, Refused
+from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import ask_bank, listen, load_standing
 from opengiro.usecases.end_payment import end_payment
@@ -19,7 +22,7 @@ async def resume(core: Core, merchant_id: int, payment_id: int) -> Standing:
     standing = await load_standing(core, merchant_id, payment_id)
     if standing.payment.final or standing.payment.state is State.PENDING:
         return standing
-    _live(standing, Decoupled, Redirect, AskFields)
+    _live(standing, Decoupled, Redirect, AskFields, NoneType)
     return await ask_bank(core, merchant_id, payment_id)
 
 
@@ -46,14 +49,25 @@ async def confirm_payment(core: Core, merchant_id: int, payment_id: int, yes: bo
         raise Refused(Refusal.STATE_FORBIDS)
     now = core.now(merchant_id)
     if attempt.confirm_by is not None and now >= attempt.confirm_by:
-        late = (Trigger.CONFIRMATION_LAPSED, Reason.NO_ANSWER_FROM_CUSTOMER)
-        return await end_payment(core, merchant_id, payment_id, *late)
+        return await end_payment(core, standing, Trigger.CONFIRMATION_LAPSED, Reason.NO_ANSWER_FROM_CUSTOMER)
+    standing = await _take_word(core, standing, attempt)
     standing = await listen(core, standing, lambda errand: confirm(core.line, errand, yes))
     if yes or standing.payment.final:
         return standing
-    return await end_payment(
-        core, merchant_id, payment_id, Trigger.CONFIRMATION_REFUSED, Reason.CONFIRMATION_REFUSED
-    )  # fmt: skip
+    return await end_payment(core, standing, Trigger.CONFIRMATION_REFUSED, Reason.CONFIRMATION_REFUSED)
+
+
+async def _take_word(core: Core, standing: Standing, attempt: Attempt) -> Standing:
+    """Save that the merchant answered before the bank hears of it: from here on the time to answer cannot run out.
+
+    Should the bank not hear it after all, it will tell that it still waits, and the merchant is asked anew.
+    """
+    taken = replace(attempt, version=attempt.version + 1, action=None, confirm_by=None)
+    try:
+        await core.store.commit([core.store.attempts.update(taken, attempt)])
+    except Conflict:
+        raise Refused(Refusal.STATE_FORBIDS) from None
+    return replace(standing, attempt=taken)
 
 
 def _live(standing: Standing, *waits_for: type) -> Attempt:
@@ -61,7 +75,7 @@ def _live(standing: Standing, *waits_for: type) -> Attempt:
     attempt = standing.attempt
     if attempt is None or attempt.phase is Phase.ENDED or standing.payment.final:
         raise Refused(Refusal.STATE_FORBIDS)
-    if attempt.action is not None and not isinstance(attempt.action, waits_for):
+    if not isinstance(attempt.action, waits_for):
         raise Refused(Refusal.STATE_FORBIDS)
     return attempt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from opengiro.domain.attempt import INITIATING_MAX, Attempt, Phase, plan_next_ask
 from opengiro.domain.banks import BankTrouble, Cancelled, Errand, Heard, Order
@@ -51,13 +51,31 @@ async def listen(
     except BankTrouble as trouble:
         return await _postpone(core, standing, attempt, trouble)
     standing = await record_observation(core, standing, heard, background=background)
-    merchant = await core.merchant(payment.merchant_id)
-    if heard.awaits_us and not merchant.confirms_by_hand and not standing.payment.final and standing.attempt:
-        confirm = core.connectors[core.bank(attempt.bank_id).connector].confirm
-        if confirm:
-            heard = await confirm(core.line, errand_of(core, standing.payment, standing.attempt), True)  # noqa: FBT003  # the slot is positional
-            standing = await record_observation(core, standing, heard, background=background)
+    if heard.awaits_us and _lives_on(standing, attempt):
+        return await _confirm_at_once(core, standing, background=background)
     return standing
+
+
+def _lives_on(standing: Standing, attempt: Attempt) -> bool:
+    """Whether this attempt is still the one that may pay."""
+    now = standing.attempt
+    return now is not None and now.ordinal == attempt.ordinal and now.phase is not Phase.ENDED
+
+
+async def _confirm_at_once(core: Core, standing: Standing, *, background: bool) -> Standing:
+    """Give the bank the word it waits for, unless the merchant wants to give it; trouble makes us ask again."""
+    payment, attempt = standing.payment, standing.attempt
+    merchant = await core.merchant(payment.merchant_id)
+    if attempt is None or merchant.confirms_by_hand:
+        return standing
+    confirm = core.connectors[core.bank(attempt.bank_id).connector].confirm
+    if confirm is None:
+        return standing
+    try:
+        heard = await confirm(core.line, errand_of(core, payment, attempt), True)  # noqa: FBT003  # the slot is positional
+    except BankTrouble as trouble:
+        return await _postpone(core, standing, attempt, trouble)
+    return await record_observation(core, standing, heard, background=background)
 
 
 def errand_of(core: Core, payment: Payment, attempt: Attempt) -> Errand:
@@ -96,17 +114,20 @@ def _order(payment: Payment, one: Instruction, today: date) -> Order:
 
 
 async def _give_up_unheard(core: Core, standing: Standing, attempt: Attempt) -> Standing:
-    """End an attempt whose bank never answered, once no payer can approve it any more.
+    """End an attempt whose bank never answered, once no payer can have approved it.
 
-    Its bank gave us no id to ask by and no browser got its link, so it can only have waited at the bank.
+    Its bank gave us no id to ask by. Where payers are sent to the bank, no browser got the link, so the order can
+    only have waited there. Where the bank wakes the payer's phone, it may have been approved: nobody will ever
+    tell us, so the attempt stays unknown and no other may start, until the payment's own time is over.
     """
-    now = core.now(attempt.merchant_id)
-    lost = attempt.phase is Phase.INITIATING and now - attempt.started_at >= INITIATING_MAX
-    if now >= attempt.ends_at:
-        return await save_attempt(core, standing, replace(attempt, phase=Phase.ENDED, next_ask_at=None))
-    if lost:
-        return await save_attempt(core, standing, replace(attempt, phase=Phase.UNKNOWN, next_ask_at=attempt.ends_at))
-    return await save_attempt(core, standing, replace(attempt, next_ask_at=attempt.ends_at))
+    age = core.now(attempt.merchant_id) - attempt.started_at
+    if attempt.phase is Phase.INITIATING and timedelta() <= age < INITIATING_MAX:
+        return standing  # its caller still speaks with the bank
+    over = age >= attempt.ends_at - attempt.started_at
+    if over and not core.bank(attempt.bank_id).decoupled:
+        return await end_attempt(core, standing)
+    again = None if over else attempt.ends_at
+    return await save_attempt(core, standing, replace(attempt, phase=Phase.UNKNOWN, next_ask_at=again))
 
 
 async def _lapse(core: Core, standing: Standing) -> Standing:
@@ -117,7 +138,7 @@ async def _lapse(core: Core, standing: Standing) -> Standing:
         return standing
     if attempt.confirm_by is not None or not await withdraw(core, standing.payment, attempt):
         return standing
-    return await save_attempt(core, standing, replace(attempt, phase=Phase.ENDED, action=None, next_ask_at=None))
+    return await end_attempt(core, standing)
 
 
 async def withdraw(core: Core, payment: Payment, attempt: Attempt) -> bool:
@@ -130,6 +151,16 @@ async def withdraw(core: Core, payment: Payment, attempt: Attempt) -> bool:
     except BankTrouble:
         return False
     return answer.outcome is Cancelled.AT_ONCE
+
+
+async def end_attempt(core: Core, standing: Standing) -> Standing:
+    """Save that the attempt can pay no more, whatever was learnt of it meanwhile."""
+    attempt = standing.attempt
+    while attempt is not None and _lives_on(standing, attempt):
+        attempt = standing.attempt or attempt
+        ended = replace(attempt, phase=Phase.ENDED, action=None, next_ask_at=None)
+        standing = await save_attempt(core, standing, ended)
+    return standing
 
 
 async def _postpone(core: Core, standing: Standing, attempt: Attempt, trouble: BankTrouble) -> Standing:

@@ -9,6 +9,7 @@ from opengiro.domain.banks import BankTrouble, Cancellation, Cancelled, Redirect
 from opengiro.domain.lifecycle import State, Trigger
 from opengiro.domain.payment import Execution, Reason
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import ask_bank, errand_of, load_standing
 from opengiro.usecases.end_payment import end_payment
@@ -22,7 +23,7 @@ async def cancel_by_client(core: Core, merchant_id: int, payment_id: int) -> Sta
     standing = await load_standing(core, merchant_id, payment_id)
     match standing.payment.state:
         case State.CREATED if not _live(standing.attempt):
-            return await end_payment(core, merchant_id, payment_id, *_BY_CLIENT)
+            return await end_payment(core, standing, *_BY_CLIENT)
         case State.PENDING if standing.payment.execution is not Execution.INSTANT:
             return await _cancel_pending(core, standing)
     raise Refused(Refusal.CANCEL_UNSUPPORTED)
@@ -38,16 +39,16 @@ async def cancel_by_payer(core: Core, merchant_id: int, payment_id: int) -> Stan
         answer = await _ask_to_cancel(core, standing, attempt)
         if answer.outcome is not Cancelled.AT_ONCE:
             raise Refused(Refusal.CANCEL_UNSUPPORTED)
-    return await end_payment(core, merchant_id, payment_id, *_BY_PAYER)
+    return await end_payment(core, standing, *_BY_PAYER)
 
 
 async def _cancel_pending(core: Core, standing: Standing) -> Standing:
-    payment, attempt = standing.payment, standing.attempt
+    attempt = standing.attempt
     if attempt is None or not _live(attempt):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
     answer = await _ask_to_cancel(core, standing, attempt)
     if answer.outcome is Cancelled.AT_ONCE:
-        return await end_payment(core, payment.merchant_id, payment.payment_id, *_BY_CLIENT)
+        return await end_payment(core, standing, *_BY_CLIENT)
     if answer.outcome is Cancelled.PAYER_MUST_APPROVE and answer.url:
         return await _wait_for_payer(core, standing, attempt, answer.url)
     raise Refused(Refusal.CANCEL_UNSUPPORTED)
@@ -55,11 +56,20 @@ async def _cancel_pending(core: Core, standing: Standing) -> Standing:
 
 async def _wait_for_payer(core: Core, standing: Standing, attempt: Attempt, url: str) -> Standing:
     """Keep the link where the payer approves the cancellation; the bank's next status tells how it went."""
-    payment = replace(standing.payment, version=standing.payment.version + 1, cancelling=True)
-    waiting = replace(attempt, version=attempt.version + 1, action=Redirect(url))
-    writes = core.store.payments.save_moves(payment, standing.payment, ())
-    await core.store.commit([*writes, core.store.attempts.update(waiting, attempt)])
-    return Standing(payment, waiting)
+    ordinal = attempt.ordinal
+    while standing.payment.state is State.PENDING and _live(attempt) and attempt.ordinal == ordinal:
+        payment = replace(standing.payment, version=standing.payment.version + 1, cancelling=True)
+        waiting = replace(attempt, version=attempt.version + 1, action=Redirect(url))
+        writes = core.store.payments.save_moves(payment, standing.payment, ())
+        try:
+            await core.store.commit([*writes, core.store.attempts.update(waiting, attempt)])
+        except Conflict:
+            standing = await load_standing(core, payment.merchant_id, payment.payment_id)
+            attempt = standing.attempt or attempt
+            continue
+        core.bell.ring(payment.merchant_id, payment.payment_id)
+        return Standing(payment, waiting)
+    return standing
 
 
 async def _ask_to_cancel(core: Core, standing: Standing, attempt: Attempt) -> Cancellation:

@@ -8,8 +8,9 @@ and nothing is sent twice: the same choice made again gets the attempt that alre
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 
@@ -23,7 +24,9 @@ from opengiro.domain.payment import Payment, Reason, advance
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
-from opengiro.usecases.ask_bank import errand_of, listen, load_standing, save_attempt, withdraw
+from opengiro.usecases.ask_bank import end_attempt, errand_of, listen, load_standing, withdraw
+
+_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,31 +47,44 @@ class ChooseBank:
 
 async def choose_bank(core: Core, command: ChooseBank) -> Standing:
     """Start an attempt at the bank and return where the payment stands; raises `Refused`."""
-    standing = await load_standing(core, command.merchant_id, command.payment_id)
     bank = core.bank(command.bank_id)
-    if running := await _running(core, standing, command):
-        return running
     standing = await load_standing(core, command.merchant_id, command.payment_id)
+    if command.switch and _is_elsewhere(standing, command):
+        # A withdrawal takes time, so what is decided next is decided from what is saved then.
+        standing = await _leave_other_bank(core, standing)
+    if running := _running(standing, command):
+        return running
     payment = _plan_choice(core, standing.payment, bank, command)
     ticket = mint_token(payment.merchant_id, core.chance(32))
     attempt = _plan_attempt(core, standing, command, ticket)
-    started = await _commit(core, standing.payment, payment, attempt, ticket)
+    started = await _commit(core, standing.payment, payment, attempt, ticket, command)
     return started if isinstance(started, Standing) else await _call(core, payment, attempt, bank, command)
 
 
-async def _running(core: Core, standing: Standing, command: ChooseBank) -> Standing | None:
-    """Return the attempt that already runs at this bank; refuse while another bank may still pay."""
+async def _leave_other_bank(core: Core, standing: Standing) -> Standing:
+    """Withdraw the attempt at the bank that runs now, if that bank can, and return what is saved afterwards."""
     attempt = standing.attempt
+    if attempt is not None and await withdraw(core, standing.payment, attempt):
+        await end_attempt(core, standing)
+    return await load_standing(core, standing.payment.merchant_id, standing.payment.payment_id)
+
+
+def _running(standing: Standing, command: ChooseBank) -> Standing | None:
+    """Return the attempt that already runs at this bank; refuse while another bank may still pay."""
     if standing.payment.state not in (State.CREATED, State.VALIDATING):
         raise Refused(Refusal.STATE_FORBIDS)
-    if attempt is None or attempt.phase is Phase.ENDED:
-        return None
-    if attempt.bank_id == command.bank_id:
-        return standing
-    if not command.switch or not await withdraw(core, standing.payment, attempt):
+    if _is_elsewhere(standing, command):
         raise Refused(Refusal.ATTEMPT_LIVE)
-    await save_attempt(core, standing, replace(attempt, phase=Phase.ENDED, action=None, next_ask_at=None))
-    return None
+    return standing if _is_live(standing.attempt) else None
+
+
+def _is_live(attempt: Attempt | None) -> bool:
+    return attempt is not None and attempt.phase is not Phase.ENDED
+
+
+def _is_elsewhere(standing: Standing, command: ChooseBank) -> bool:
+    attempt = standing.attempt
+    return attempt is not None and _is_live(attempt) and attempt.bank_id != command.bank_id
 
 
 def _plan_choice(core: Core, payment: Payment, bank: Bank, command: ChooseBank) -> Payment:
@@ -118,17 +134,19 @@ def _defaults(payment: Payment) -> dict[str, str]:
     return msgspec.json.decode(payment.defaults, type=dict[str, str]) if payment.defaults else {}
 
 
-async def _commit(core: Core, before: Payment, payment: Payment, attempt: Attempt, ticket: str) -> Standing | None:
+async def _commit(
+    core: Core, before: Payment, payment: Payment, attempt: Attempt, ticket: str, command: ChooseBank
+) -> Standing | None:
     """Save choice and attempt; when another click was faster, return what it started."""
     writes = core.store.payments.save_moves(payment, before, ())
     try:
         await core.store.commit([*writes, core.store.attempts.insert(attempt, ticket)])
     except Conflict:
         standing = await load_standing(core, payment.merchant_id, payment.payment_id)
-        running = standing.attempt
-        if running is None or running.phase is Phase.ENDED or running.bank_id != attempt.bank_id:
+        running = _running(standing, command)
+        if running is None:
             raise Refused(Refusal.ATTEMPT_LIVE) from None
-        return standing
+        return running
     return None
 
 
@@ -153,9 +171,9 @@ async def _troubled(
 ) -> Standing:
     """Save what the trouble means: nothing happened, a refusal, or an outcome nobody knows yet."""
     if trouble.money is Moved.UNKNOWN:
-        lost = replace(attempt, phase=Phase.UNKNOWN, said=trouble.said, next_ask_at=attempt.ends_at)
+        lost = partial(replace, phase=Phase.UNKNOWN, said=trouble.said, next_ask_at=attempt.ends_at)
         return await _save(core, standing, lost, (Trigger.PAYER_CHOSE_BANK,), trouble)
-    ended = replace(attempt, phase=Phase.ENDED, said=trouble.said, message=trouble.message, next_ask_at=None)
+    ended = partial(replace, phase=Phase.ENDED, said=trouble.said, message=trouble.message, next_ask_at=None)
     if command.keep_open and _payer_can_mend(trouble):
         await _save(core, standing, ended, (), trouble)
         refused = trouble.money is Moved.REFUSED
@@ -169,20 +187,35 @@ def _payer_can_mend(trouble: BankTrouble) -> bool:
 
 
 async def _save(
-    core: Core, standing: Standing, attempt: Attempt, triggers: tuple[Trigger, ...], trouble: BankTrouble
+    core: Core,
+    standing: Standing,
+    learnt: Callable[[Attempt], Attempt],
+    triggers: tuple[Trigger, ...],
+    trouble: BankTrouble,
 ) -> Standing:
-    """Save the attempt after trouble, with the moves that follow; nobody else writes while a bank is called."""
-    before, started = standing.payment, standing.attempt
-    if started is None:
-        return standing
+    """Save the attempt after trouble, with the moves that follow.
+
+    Somebody may have saved something of it while the bank was called (its clock ran out, the payment was given
+    up); then it is decided anew from what they saved.
+    """
+    started = standing.attempt
     reason = trouble.reason or (Reason.NOT_SPECIFIED if trouble.money is Moved.REFUSED else Reason.BANK_UNAVAILABLE)
-    now = core.now(before.merchant_id)
-    after, moves = advance(before, triggers, now, reason=reason, message=trouble.message, said=trouble.said)
-    attempt = replace(attempt, version=started.version + 1)
-    writes = [core.store.attempts.update(attempt, started)]
-    if moves:
-        after = replace(after, version=before.version + 1)
-        writes += core.store.payments.save_moves(after, before, moves)
-    await core.store.commit(writes)
-    core.bell.ring(before.merchant_id, before.payment_id)
-    return Standing(after, attempt)
+    for _ in range(_TRIES):
+        before, running = standing.payment, standing.attempt
+        if started is None or running is None or running.ordinal != started.ordinal or not _is_live(running):
+            return standing
+        now = core.now(before.merchant_id)
+        after, moves = advance(before, triggers, now, reason=reason, message=trouble.message, said=trouble.said)
+        attempt = replace(learnt(running), version=running.version + 1)
+        writes = [core.store.attempts.update(attempt, running)]
+        if moves:
+            after = replace(after, version=before.version + 1)
+            writes += core.store.payments.save_moves(after, before, moves)
+        try:
+            await core.store.commit(writes)
+        except Conflict:
+            standing = await load_standing(core, before.merchant_id, before.payment_id)
+            continue
+        core.bell.ring(before.merchant_id, before.payment_id)
+        return Standing(after, attempt)
+    raise RuntimeError("a payment kept changing while its bank's trouble was saved")

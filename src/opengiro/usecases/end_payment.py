@@ -16,14 +16,16 @@ _TRIES = 8
 
 
 async def end_payment(
-    core: Core, merchant_id: int, payment_id: int, trigger: Trigger, reason: Reason, *, background: bool = False
+    core: Core, judged: Standing, trigger: Trigger, reason: Reason, *, background: bool = False
 ) -> Standing:
-    """Save the end together with that of the live attempt; refuses when the trigger has no effect any more."""
+    """Save the end together with that of the live attempt; refuses when it has no effect any more.
+
+    `judged` is what the caller decided from. An attempt that began since then may pay, so it is never ended here.
+    """
     for _ in range(_TRIES):
-        standing = await load_standing(core, merchant_id, payment_id)
-        now = core.now(merchant_id)
-        after, moves = advance(standing.payment, (trigger,), now, reason=reason)
-        if not moves:
+        standing = await load_standing(core, judged.payment.merchant_id, judged.payment.payment_id)
+        after, moves = advance(standing.payment, (trigger,), core.now(standing.payment.merchant_id), reason=reason)
+        if not moves or _has_changed_since(judged, standing, trigger):
             raise Refused(Refusal.STATE_FORBIDS)
         after = replace(after, version=after.version + 1)
         writes = core.store.payments.save_moves(after, standing.payment, moves, background=background)
@@ -35,6 +37,16 @@ async def end_payment(
             await core.store.commit(writes)
         except Conflict:
             continue
-        core.bell.ring(merchant_id, payment_id)
+        core.bell.ring(after.merchant_id, after.payment_id)
         return Standing(after, attempt)
     raise RuntimeError("a payment kept changing while its end was saved")
+
+
+def _has_changed_since(judged: Standing, standing: Standing, trigger: Trigger) -> bool:
+    """Whether another attempt runs than the caller knew, or the merchant's word came before it lapsed."""
+    known, running = judged.attempt, standing.attempt
+    if running is None or running.phase is Phase.ENDED:
+        return False
+    if known is None or known.ordinal != running.ordinal:
+        return True
+    return trigger is Trigger.CONFIRMATION_LAPSED and running.confirm_by != known.confirm_by

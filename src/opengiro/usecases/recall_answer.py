@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store import Conflict
-from opengiro.store.answers import Answer, Kept, Receipt
+from opengiro.store.answers import Answer, Claim, Receipt
 from opengiro.usecases import Core
 
 _FLIGHT_MAX = timedelta(seconds=60)
@@ -14,48 +14,45 @@ _FLIGHT_MAX = timedelta(seconds=60)
 
 
 async def recall_answer(core: Core, receipt: Receipt) -> Answer | None:
-    """Return the answer this key already has, or None when the key is new; raises `Refused`."""
+    """Return the answer this key already has, or None when the key is free; raises `Refused`."""
     kept = await core.store.answers.load(receipt)
+    now = core.now(receipt.merchant_id)
     if kept is None:
         return None
-    if kept.expires_at <= core.now(receipt.merchant_id):
-        await core.store.commit([core.store.answers.forget(receipt)])
+    if kept.expires_at <= now:
+        await core.store.commit([core.store.answers.forget(receipt, now)])
         return None
     if kept.digest != receipt.digest:
         raise Refused(Refusal.IDEMPOTENCY_KEY_REUSED)
-    if kept.answer is None:
-        await _take_over(core, receipt, kept)
-        return None
+    if kept.answer is None and core.clock.real() - kept.claimed_at < _FLIGHT_MAX:
+        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT)
     return kept.answer
 
 
-async def claim_answer(core: Core, receipt: Receipt) -> Answer | None:
-    """Mark a new key as in flight, or return the answer it already has; raises `Refused`."""
+async def claim_answer(core: Core, receipt: Receipt) -> Answer | Claim:
+    """Return the answer this key already has, or claim it for a call that now runs; raises `Refused`.
+
+    How long a call may run is measured in real time: a clock moved by a tester ends no call.
+    """
+    if answer := await recall_answer(core, receipt):
+        return answer
+    claim = Claim(receipt, core.clock.real())
     kept = await core.store.answers.load(receipt)
-    if kept is None:
-        try:
-            await core.store.commit([core.store.answers.claim(receipt, core.now(receipt.merchant_id))])
-        except Conflict:
-            return await claim_answer(core, receipt)
-        return None
-    answer = await recall_answer(core, receipt)
-    if answer is None and await core.store.answers.load(receipt) is None:
-        return await claim_answer(core, receipt)
-    return answer
-
-
-async def keep_answer(core: Core, receipt: Receipt, answer: Answer | None) -> None:
-    """Save the answer of a claimed key; None frees the key, because its call was declined and changed nothing."""
     answers = core.store.answers
-    await core.store.commit([answers.finish(receipt, answer) if answer else answers.forget(receipt)])
-
-
-async def _take_over(core: Core, receipt: Receipt, kept: Kept) -> None:
-    """Claim a key whose caller died; a caller that may still be alive is a conflict."""
-    now = core.now(receipt.merchant_id)
-    if now - kept.claimed_at < _FLIGHT_MAX:
-        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT)
+    write = answers.reclaim(claim, kept.claimed_at) if kept else answers.claim(claim, core.now(receipt.merchant_id))
     try:
-        await core.store.commit([core.store.answers.reclaim(receipt, kept.claimed_at, now)])
+        await core.store.commit([write])
     except Conflict:
         raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT) from None
+    return claim
+
+
+async def keep_answer(core: Core, claim: Claim, answer: Answer | None) -> None:
+    """Save the answer of a claimed key; None frees the key, because its call was declined and changed nothing."""
+    answers = core.store.answers
+    await core.store.commit([answers.finish(claim, answer) if answer else answers.release(claim)])
+
+
+async def forget_answers(core: Core) -> None:
+    """Drop the keys of all merchants whose time is over."""
+    await core.store.commit([core.store.answers.forget_old(core.clock.real())])

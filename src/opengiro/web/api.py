@@ -117,13 +117,14 @@ async def _run(core: Core, dialect: Dialect, route: Route, request: Request, num
 
 async def _once(core: Core, route: Route, call: Call, receipt: Receipt) -> Answer:
     """Run a call under its idempotency key: claimed before, kept after, freed when it was declined."""
-    if kept := await claim_answer(core, receipt):
-        return kept
+    claim = await claim_answer(core, receipt)
+    if isinstance(claim, Answer):
+        return claim
     answer = None
     try:
         answer = await route.handler(call)
     finally:
-        await keep_answer(core, receipt, answer)
+        await keep_answer(core, claim, answer)
     return answer
 
 
