@@ -73,9 +73,13 @@ class Merchants:
             [Write("insert_merchant", (m.merchant_id, m.domain, m.name, m.legal_name, m.zone, to_us(at)))]
         )
 
-    async def save_offset(self, merchant_id: int, offset_us: int) -> None:
-        """Keep how far a merchant's clock was moved."""
-        await self.engine.commit([Write("update_clock_offset", (merchant_id, offset_us))])
+    async def save_offset(self, merchant_id: int, offset_us: int, *, back_to: datetime | None = None) -> None:
+        """Keep how far a merchant's clock was moved; what is due after `back_to`, when it moved back, is due then."""
+        writes = [Write("update_clock_offset", (merchant_id, offset_us))]
+        if back_to is not None:
+            for name in ("hasten_attempts", "hasten_all_deliveries", "end_pauses"):
+                writes.append(Write(name, (merchant_id, to_us(back_to)), None))
+        await self.engine.commit(writes)
 
     async def save_settings(self, merchant: Merchant, changes: dict[str, str], actor: str, at: datetime) -> None:
         """Change settings and record each change."""

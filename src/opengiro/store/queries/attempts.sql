@@ -23,11 +23,17 @@ SELECT merchant_id, payment_id, ordinal, version, bank_id, phase, request_id, st
 FROM attempts WHERE merchant_id = $1 AND ticket_hash = $2;
 
 -- name: claim_due_attempts
--- Take attempts that are due by pushing their next question ahead: whoever updates the row asks the bank.
-UPDATE attempts SET next_ask_us = $2 + $3
+-- Take attempts that are due by pushing their next question ahead on their merchant's clock: whoever updates the row
+-- asks the bank.
+UPDATE attempts SET next_ask_us = $1 + $3
+    + (SELECT o.clock_offset_us FROM merchants o WHERE o.merchant_id = attempts.merchant_id)
 WHERE (merchant_id, payment_id, ordinal) IN (
     SELECT a.merchant_id, a.payment_id, a.ordinal
     FROM attempts a JOIN merchants m ON m.merchant_id = a.merchant_id
     WHERE a.phase <> 'ended' AND a.next_ask_us <= $2 AND a.next_ask_us <= $1 + m.clock_offset_us
     ORDER BY a.next_ask_us LIMIT $4)
 RETURNING merchant_id, payment_id;
+
+-- name: hasten_attempts
+-- The merchant's clock was moved back: what was due in a future that is off again is due now.
+UPDATE attempts SET next_ask_us = $2 WHERE merchant_id = $1 AND phase <> 'ended' AND next_ask_us > $2;

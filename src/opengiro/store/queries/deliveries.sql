@@ -109,3 +109,7 @@ WHERE merchant_id = $1 AND webhook_id = $2 AND created_us <= $3
 -- name: load_all_webhooks
 -- Every endpoint that ever was, for housekeeping.
 SELECT merchant_id, webhook_id FROM webhooks ORDER BY merchant_id, webhook_id;
+
+-- name: hasten_all_deliveries
+-- The merchant's clock was moved back: what was due in a future that is off again is due now.
+UPDATE deliveries SET due_us = $2 WHERE merchant_id = $1 AND stage = 'waiting' AND due_us > $2;

@@ -81,3 +81,7 @@ WHERE merchant_id = $1 AND webhook_id = $2 AND (paused_until_us IS NULL OR pause
 -- It accepted something: the streak is over.
 UPDATE webhooks SET failures = 0, timeouts = 0, pauses = 0, paused_until_us = NULL
 WHERE merchant_id = $1 AND webhook_id = $2 AND failures > 0;
+
+-- name: end_pauses
+-- The merchant's clock was moved back: a pause into a future that is off again is over.
+UPDATE webhooks SET paused_until_us = NULL WHERE merchant_id = $1 AND paused_until_us > $2;
