@@ -26,12 +26,21 @@ class _Plan:
 
 
 async def record_observation(core: Core, standing: Standing, heard: Heard, *, background: bool = False) -> Standing:
-    """Save the observation and return where the payment stands; an attempt that ended learns nothing more."""
+    """Save the observation and return where the payment stands; an attempt that ended learns nothing more.
+
+    What overtook the bank's answer may have been a newer answer, so the older one then counts only if it moves
+    the payment; and it may have been another attempt, to which an answer about this one means nothing.
+    """
     payment, attempt = standing.payment, standing.attempt
+    asked = attempt
     for _ in range(_TRIES):
-        if attempt is None or attempt.phase is Phase.ENDED or payment.final:
+        if attempt is None or asked is None or attempt.ordinal != asked.ordinal:
+            return Standing(payment, attempt)
+        if attempt.phase is Phase.ENDED or payment.final:
             return Standing(payment, attempt)
         plan = await _plan(core, payment, attempt, heard)
+        if attempt.version != asked.version and attempt.bank_payment_id and not plan.moves:
+            return Standing(payment, attempt)
         try:
             await _save(core, plan, payment, attempt, background)
         except Conflict:
