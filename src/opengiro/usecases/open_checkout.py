@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from opengiro.usecases import Core
 from opengiro.usecases.ask_bank import load_standing
 from opengiro.usecases.authenticate import authenticate, require
 
+_HANDLE = re.compile(r"([0-9a-f]{1,15})-.", re.ASCII)
 _SESSION_LIFE = timedelta(days=1)
 
 
@@ -107,10 +109,5 @@ async def show_checkout(core: Core, session: Session) -> Checkout:
 
 
 async def _session(core: Core, handle: str) -> Session | None:
-    merchant, _, rest = handle.partition("-")
-    if not rest or len(handle) > 64:
-        return None
-    try:
-        return await core.store.sessions.load(int(merchant, 16), handle)
-    except ValueError:
-        return None
+    found = _HANDLE.match(handle)
+    return await core.store.sessions.load(int(found[1], 16), handle) if found else None
