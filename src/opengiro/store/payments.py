@@ -55,7 +55,8 @@ _decode_payee = msgspec.json.Decoder(_Payee).decode
 _SELECT = """
 SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.created_us, p.expires_us,
     p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
-    p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved, p.dialect, p.order_code, p.account_id,
+    p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
+    p.dialect, p.order_code, p.account_id,
     i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed
 FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payment_id = p.payment_id"""
 
