@@ -1,6 +1,5 @@
 """The shop beside the payment service, both on loopback."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from demo_shop.book import Book, Order
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tests.shop.loopback import serving
+from tests.shop.loopback import serving, wait_until
 from tests.shop.wire import PowensWire, powens_double
 
 
@@ -66,11 +65,7 @@ class Shopper:
 
     def enrolled(self) -> None:
         """Wait until the shop hears webhooks."""
-        until = time.monotonic() + 10
-        while not (self.wire.webhooks and self.book.secrets(self.wire.credentials.base_url)):
-            if time.monotonic() > until:
-                raise TimeoutError("the shop did not register its webhook")
-            time.sleep(0.02)
+        wait_until(lambda: bool(self.wire.webhooks))
 
 
 @pytest.fixture

@@ -27,6 +27,15 @@ def serving(make: Callable[[str], ASGIApp]) -> Iterator[str]:
             thread.join(10)
 
 
+def wait_until(happened: Callable[[], bool], within_s: int = 10) -> None:
+    """Wait for something that another thread brings about."""
+    until = time.monotonic() + within_s
+    while not happened():
+        if time.monotonic() > until:
+            raise TimeoutError("what was waited for did not happen")
+        time.sleep(0.02)
+
+
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
     while not server.started:
         if not thread.is_alive():

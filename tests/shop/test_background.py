@@ -1,15 +1,18 @@
 """What the shop does when nobody is looking: enrolling for webhooks and sweeping up late news."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from demo_shop import read_credentials
+from demo_shop import build, read_credentials
 from demo_shop.book import Book, Order
 from demo_shop.till import Till, enrol, sweep
 from opengiro_kit import AsyncPowensClient
 
+from tests.shop.loopback import serving, wait_until
 from tests.shop.wire import PowensWire
 
 RETURN = "http://shop.example/return"
@@ -50,6 +53,11 @@ async def ordered(till: Till, book: Book) -> Order:
     order = book.open_order(book.put_in_cart("cart", "carte", 1))
     await till.start(order, "instant", "en")
     return order
+
+
+def standing(book: Book, order: Order) -> str | None:
+    found = book.order(order.id)
+    return found.standing if found else None
 
 
 async def test_a_restarted_shop_keeps_its_webhook_and_secret(
@@ -98,9 +106,7 @@ async def test_the_sweeper_finds_a_payment_that_nobody_told_of(
         powens_wire.set_state(payment_id, "done")
     clock.now += timedelta(minutes=1)
     await sweep(till, book)
-    found = book.order(order.id)
-    assert found is not None
-    assert found.standing == "paid"
+    assert standing(book, order) == "paid"
     clock.now += timedelta(days=9)
     assert await sweep(till, book) == 0
 
@@ -129,10 +135,22 @@ async def test_a_payment_the_service_forgot_does_not_stop_the_sweep(
     for payment_id in powens_wire.payments:
         powens_wire.set_state(payment_id, "done")
     await sweep(till, book)
-    settled = book.order(second.id)
-    assert settled is not None
-    assert settled.standing == "paid"
+    assert standing(book, second) == "paid"
     assert [event.kind for event in book.events(lost.id)][-1] == "unanswered"
+
+
+async def test_a_shop_that_cannot_enrol_sweeps_all_the_same(
+    client: AsyncPowensClient, book: Book, powens_wire: PowensWire, clock: Clock
+) -> None:
+    order = await ordered(Till(client, book, RETURN, clock), book)
+    for payment_id in powens_wire.payments:
+        powens_wire.set_state(payment_id, "done")
+    stranger = replace(powens_wire.credentials, config_token="not the token")
+    shop = build(book.path.parent, "http://shop.example", stranger)
+
+    with serving(lambda _: shop):
+        await asyncio.to_thread(wait_until, lambda: standing(book, order) == "paid")
+    assert powens_wire.webhooks == {}
 
 
 def test_the_shop_reads_where_the_service_is_from_dev_json() -> None:

@@ -74,7 +74,7 @@ def build(
 
 
 class Rounds:
-    """What the shop does in the background: enrol until it is enrolled, then sweep."""
+    """What the shop does in the background: enrol until it is enrolled, and sweep all the while."""
 
     def __init__(
         self, client: AsyncPowensClient, book: Book, till: Till, webhook_url: str, given: tuple[str, ...]
@@ -105,8 +105,13 @@ class Rounds:
         await self._client.close()
 
     async def _run(self) -> None:
-        if self._client.credentials.config_token and not self._given:
-            await self._enrol()
+        # Late news is swept up even where webhooks cannot be had.
+        async with asyncio.TaskGroup() as rounds:
+            rounds.create_task(self._sweep())
+            if self._client.credentials.config_token and not self._given:
+                rounds.create_task(self._enrol())
+
+    async def _sweep(self) -> None:
         while True:
             with suppress(Unreachable):
                 await sweep(self._till, self._book)
