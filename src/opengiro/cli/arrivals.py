@@ -63,7 +63,7 @@ class Arrival:
         try:
             # This formatter keeps every digit; decoding would make floats of amounts and print others.
             return msgspec.json.format(self.body, indent=2).decode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.body.decode(errors="replace")
 
 

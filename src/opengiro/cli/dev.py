@@ -208,15 +208,24 @@ def _lever(core: Core) -> Any:
             principal = await authenticate(core, token)
             require(principal, Right.CONFIGURE)
             asked = json.loads(await request.body())["move_s"]
-            step = None if asked is None else timedelta(seconds=int(asked))
-            now = await move_clock(core, principal.merchant_id, step)
+            now = await move_clock(core, principal.merchant_id, _step(asked))
         except Refused:
             return JSONResponse({"error": "the config token of dev.json opens this"}, 401)
-        except (ValueError, KeyError, TypeError, OverflowError):
+        except (KeyError, TypeError, json.JSONDecodeError):
             return JSONResponse({"error": 'expected {"move_s": seconds or null}'}, 400)
+        except (ValueError, OverflowError) as trouble:
+            return JSONResponse({"error": str(trouble)}, 400)
         return JSONResponse({"now": now.isoformat(timespec="seconds")})
 
     return move
+
+
+def _step(asked: object) -> timedelta | None:
+    if asked is None:
+        return None
+    if not isinstance(asked, int) or asked < 0:
+        raise ValueError("a clock goes forward by whole seconds, or back to real time with null")
+    return timedelta(seconds=asked)
 
 
 def _greet(core: Core, world: dict[str, Any], settings: Settings, *, open_browser: bool) -> None:

@@ -30,7 +30,10 @@ def _powens(headers: Mapping[str, str], body: bytes, path: str, secrets: Sequenc
         return []
     date = headers.get("bi-signature-date", "")
     _require(given, [powens_signature(secret, "POST", path, date, body) for secret in secrets])
-    return [datetime.fromisoformat(date)]
+    moment = datetime.fromisoformat(date)
+    if moment.tzinfo is None:
+        raise ValueError("the date names no zone")
+    return [moment]
 
 
 def _standard(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> list[datetime]:

@@ -14,7 +14,7 @@ import typer
 
 from opengiro.cli.credentials import load_world
 
-_PART = re.compile(r"(\d{1,6})([smhdw])")
+_PART = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TIMEOUT_S = 10
 
