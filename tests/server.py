@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import uvicorn
@@ -31,6 +31,8 @@ from opengiro.usecases.grant_token import grant_configuration_token
 from opengiro.usecases.move_clock import move_clock
 from opengiro.wiring import open_core, web_app, working
 from opengiro_sandbox.banks import entry
+
+Found = TypeVar("Found")
 
 REDIRECT_URI = "https://shop.test/callback"
 IBAN = "FR7630006000011234567890189"
@@ -94,6 +96,12 @@ class House:
             self._tokens[who.client_id, scope] = answer.json()["token"]
         return self._tokens[who.client_id, scope]
 
+    async def scoped(self, payment_id: int, scope: str = "payments:validate") -> str:
+        """Return a token for one payment."""
+        answer = await self.call("POST", f"/payments/{payment_id}/scopedtoken", {"scope": scope.split()})
+        token: str = answer.json()["token"]
+        return token
+
     async def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> httpx2.Response:
         """Call the wire: `call("GET", "/payments")`, as the shop unless another token is given ("" sends none)."""
         token = await self.token() if token is None else token
@@ -121,6 +129,15 @@ class House:
                 if payment["state"] in states:
                     return payment
                 await asyncio.sleep(0.05)
+
+
+async def until(look: Callable[[], Awaitable[Found]], within_s: float = 10) -> Found:
+    """Look again and again, and return the first thing seen that is true."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if found := await look():
+                return found
+            await asyncio.sleep(0.02)
 
 
 def order(label: str = "Order 1", kind: str = "instant", amount: object = 50.90, **changes: Any) -> dict[str, Any]:
