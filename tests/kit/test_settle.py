@@ -191,7 +191,7 @@ def test_a_process_killed_in_the_middle_leaves_the_order_to_the_next(tmp_path: P
     killed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(CRASHING), str(path)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
