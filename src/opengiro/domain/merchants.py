@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 EXPIRE_DAYS_DEFAULT = 30
+WIDGET_ORIGINS = "widget_origins"
+"""Key of an application's configuration: origins, apart by spaces, of pages that embed the checkout or follow it."""
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +56,22 @@ class Application:
     def may_redirect_to(self, uri: str | None) -> bool:
         """Whether the URI is registered, compared character by character; going nowhere is always allowed."""
         return uri is None or uri in self.redirect_uris
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Origins of the application's own pages: those of its redirect URIs, and those registered for widgets."""
+        named = (*self.redirect_uris, *self.config.get(WIDGET_ORIGINS, "").split())
+        return frozenset(origin for url in named if (origin := origin_of(url)))
+
+
+def origin_of(url: str) -> str | None:
+    """Return the origin of a web address as browsers write it, or None when it has none to compare."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")

@@ -16,6 +16,7 @@ class Right(StrEnum):
     VALIDATE = "validate"  #: choose a bank, answer it, confirm
     CANCEL = "cancel"  #: ask for a cancellation
     LINKS = "links"  #: manage payment links
+    FOLLOW = "follow"  #: watch one payment live from a browser, and nothing else
     CONFIGURE = "configure"  #: change the merchant's settings, applications and webhooks
 
 

@@ -78,6 +78,11 @@ class Payments:
         """Return a payment's history, oldest first."""
         return [_move(row) for row in await self._engine.fetch("load_moves", merchant_id, payment_id)]
 
+    async def moved(self, merchant_id: int, payment_id: int) -> int:
+        """Return the ordinal of a payment's last move: the cheapest way to learn whether there is news."""
+        ((ordinal,),) = await self._engine.fetch("load_moved", merchant_id, payment_id)
+        return int(ordinal)
+
     async def expired(self, now_us: int, furthest_us: int, limit: int) -> list[tuple[int, int]]:
         """Return (merchant_id, payment_id) of open payments whose time ran out on their merchant's clock."""
         rows = await self._engine.fetch("load_expired", now_us, now_us + furthest_us, limit)

@@ -43,6 +43,10 @@ ORDER BY i.ordinal;
 SELECT merchant_id, payment_id, ordinal, origin, trigger_name, target, at_us, reason, bank_message, said
 FROM moves WHERE merchant_id = $1 AND payment_id = $2 ORDER BY ordinal;
 
+-- name: load_moved
+-- How far a payment has come: what somebody who follows it compares with what they know.
+SELECT moved FROM payments WHERE merchant_id = $1 AND payment_id = $2;
+
 -- name: load_expired
 -- Open payments whose time ran out, furthest first; $1 is real time, each merchant's own offset is added.
 SELECT p.merchant_id, p.payment_id
