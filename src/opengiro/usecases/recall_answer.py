@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store import Conflict
-from opengiro.store.answers import Answer, Claim, Receipt
+from opengiro.store.answers import Answer, Claim, Kept, Receipt
 from opengiro.usecases import Core
 
 _FLIGHT_MAX = timedelta(seconds=60)
@@ -15,6 +15,29 @@ _FLIGHT_MAX = timedelta(seconds=60)
 
 async def recall_answer(core: Core, receipt: Receipt) -> Answer | None:
     """Return the answer this key already has, or None when the key is free; raises `Refused`."""
+    kept = await _load(core, receipt)
+    return kept.answer if kept else None
+
+
+async def claim_answer(core: Core, receipt: Receipt) -> Answer | Claim:
+    """Return the answer this key already has, or claim it for a call that now runs; raises `Refused`.
+
+    How long a call may run is measured in real time: a clock moved by a tester ends no call.
+    """
+    kept = await _load(core, receipt)
+    if kept and kept.answer:
+        return kept.answer
+    answers, claim = core.store.answers, Claim(receipt, core.clock.real())
+    write = answers.reclaim(claim, kept.claimed_at) if kept else answers.claim(claim, core.now(receipt.merchant_id))
+    try:
+        await core.store.commit([write])
+    except Conflict:
+        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT) from None
+    return claim
+
+
+async def _load(core: Core, receipt: Receipt) -> Kept | None:
+    """Return what the key holds: an answer, or the claim of a dead caller. None says that it is free."""
     kept = await core.store.answers.load(receipt)
     now = core.now(receipt.merchant_id)
     if kept is None:
@@ -26,25 +49,7 @@ async def recall_answer(core: Core, receipt: Receipt) -> Answer | None:
         raise Refused(Refusal.IDEMPOTENCY_KEY_REUSED)
     if kept.answer is None and core.clock.real() - kept.claimed_at < _FLIGHT_MAX:
         raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT)
-    return kept.answer
-
-
-async def claim_answer(core: Core, receipt: Receipt) -> Answer | Claim:
-    """Return the answer this key already has, or claim it for a call that now runs; raises `Refused`.
-
-    How long a call may run is measured in real time: a clock moved by a tester ends no call.
-    """
-    if answer := await recall_answer(core, receipt):
-        return answer
-    claim = Claim(receipt, core.clock.real())
-    kept = await core.store.answers.load(receipt)
-    answers = core.store.answers
-    write = answers.reclaim(claim, kept.claimed_at) if kept else answers.claim(claim, core.now(receipt.merchant_id))
-    try:
-        await core.store.commit([write])
-    except Conflict:
-        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT) from None
-    return claim
+    return kept
 
 
 async def keep_answer(core: Core, claim: Claim, answer: Answer | None) -> None:
