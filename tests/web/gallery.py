@@ -23,6 +23,8 @@ from opengiro.web.checkout.view import (
     Ending,
     Frame,
     GoToBank,
+    GoToShop,
+    Notice,
     Outcome,
     Page,
     Review,
@@ -107,6 +109,9 @@ PAGES: dict[str, tuple[Page, Frame]] = {
         ),
         FRAME,
     ),
+    "review-fields": (replace(_REVIEW, fields=ASKED, complaints={"field-card": "missing"}), FRAME),
+    "not-stopped": (AtBank(OAK, returned=True), replace(FRAME, notice=Notice.NOT_STOPPED)),
+    "leave": (GoToShop("#shop"), _OVER),
     "go": (GoToBank(OAK, "#bank"), _OVER),
     "at-bank": (AtBank(OAK), FRAME),
     "on-phone": (ApproveOnPhone(bank=ALPINE, message=None, since=NOW, checked=NOW), FRAME),
@@ -130,7 +135,8 @@ PAGES: dict[str, tuple[Page, Frame]] = {
         _outcome(Ending.REJECTED, reason=Reason.INSUFFICIENT_FUNDS, message="Solde insuffisant.", leaves_alone=True),
         _OVER,
     ),
-    "over-done-elsewhere": (Outcome(ending=Ending.DONE, bank=OAK, at=NOW), _OVER),
+    "over-done-elsewhere": (_outcome(Ending.DONE), replace(_OVER, own=False)),
+    "watch-elsewhere": (Watching(what=Watch.PROCESSING, bank=None, checked=NOW), replace(_OVER, own=False)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,13 @@ class Payer:
         """While the block acts, watch for the shop's address; what is yielded are its parameters."""
         async with self.page.expect_event("request", predicate=_is_shop) as event:
             yield _parameters(event)
+
+    async def until_over(self, payment: dict[str, Any]) -> None:
+        """Wait until nothing can be paid at the bank any more."""
+        attempts = self.house.core.store.attempts
+        async with asyncio.timeout(10):
+            while (last := await attempts.last(self.house.merchant_id, payment["id"])) and last.phase != "ended":
+                await asyncio.sleep(0.05)
 
     @property
     def heading(self) -> Any:

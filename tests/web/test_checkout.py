@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, ViewportSize, async_playwright, expect
+from pytest_asyncio import fixture
 
-from tests.server import House
+from tests.server import House, open_house
 from tests.web.payer import Payer, link, sit_down
 
 REDIRECT, DECOUPLED, QUIET, NEEDS_IBAN, DOWN = (
@@ -22,7 +24,24 @@ TEST = "Connecteur de test"
 PHONE = ViewportSize(width=390, height=844)
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@fixture(loop_scope="module", scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """One server for all journeys that leave the clock alone: each has a payment of its own."""
+    async with open_house(tmp_path_factory.mktemp("server")) as opened:
+        yield opened
+
+
+@fixture(loop_scope="module")
+async def timed(browser: Browser, tmp_path: Path) -> AsyncIterator[Payer]:
+    """A payer at a server whose clock may be moved."""
+    async with open_house(tmp_path) as opened:
+        yield await sit_down(await browser.new_context(viewport=PHONE), opened)
+
+
+@fixture(loop_scope="module", scope="module")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -30,9 +49,11 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
-async def payer(browser: Browser, house: House) -> Payer:
-    return await sit_down(await browser.new_context(viewport=PHONE), house)
+@fixture(loop_scope="module")
+async def payer(browser: Browser, house: House) -> AsyncIterator[Payer]:
+    context = await browser.new_context(viewport=PHONE)
+    yield await sit_down(context, house)
+    await context.close()
 
 
 async def _state(house: House, payment_id: int) -> str:
@@ -314,28 +335,53 @@ async def test_a_link_used_in_another_browser_shows_nothing_of_the_payment(payer
     assert "50.90" not in await stranger.page.content()
 
 
-async def test_a_decoupled_wait_moves_on_when_the_phone_has_approved(payer: Payer) -> None:
+async def test_a_decoupled_wait_moves_on_when_the_phone_has_approved(timed: Payer) -> None:
     """U10."""
-    await payer.opens(await payer.house.pay())
-    await payer.plays("decoupled")
-    await expect(payer.heading).to_have_text(f"Approve in your {TEST} app")
-    await expect(payer.page.get_by_text("Open your bank's app on your phone")).to_be_visible()
-    async with payer.arriving() as callback:
-        await payer.house.move(timedelta(seconds=11))
+    await timed.opens(await timed.house.pay())
+    await timed.plays("decoupled")
+    await expect(timed.heading).to_have_text(f"Approve in your {TEST} app")
+    await expect(timed.page.get_by_text("Open your bank's app on your phone")).to_be_visible()
+    async with timed.arriving() as callback:
+        await timed.house.move(timedelta(seconds=11))
     assert (await callback)["payment_state"] == "done"
 
 
-async def test_a_decoupled_wait_can_be_checked_without_scripts(browser: Browser, house: House) -> None:
+async def test_a_decoupled_wait_can_be_checked_without_scripts(timed: Payer, browser: Browser) -> None:
     """U10, U20."""
+    house = timed.house
     payer = await sit_down(await browser.new_context(java_script_enabled=False), house)
     await payer.opens(await house.pay())
     await payer.plays("decoupled")
-    await payer.page.get_by_role("button", name="I have approved it: check now").click()
     await expect(payer.heading).to_have_text(f"Approve in your {TEST} app")
     await house.move(timedelta(seconds=11))
     async with payer.arriving() as callback:
         await payer.page.get_by_role("button", name="I have approved it: check now").click()
     assert (await callback)["payment_state"] == "done"
+
+
+async def test_a_wait_nobody_ends_stops_at_the_bank_and_another_bank_can_be_chosen(timed: Payer) -> None:
+    """U10, U12: never an endless wait."""
+    payment = await timed.house.pay()
+    await timed.opens(payment)
+    await timed.plays("otp_sms")
+    await expect(timed.heading).to_have_text(f"{TEST} has a question")
+    await timed.house.move(timedelta(minutes=25))
+    await timed.until_over(payment)
+    await timed.page.reload()
+    await expect(timed.page.get_by_role("alert")).to_contain_text("No money has moved.")
+    await expect(timed.heading).to_have_text("Choose your bank")
+    await timed.chooses(REDIRECT)
+    await timed.page.wait_for_url("**/sandbox/**")
+
+
+async def test_the_bank_is_not_told_where_the_payer_came_from(payer: Payer) -> None:
+    """T05."""
+    referers: list[str] = []
+    payer.page.on("request", lambda request: referers.append(request.headers.get("referer", "")))
+    await payer.opens(await payer.house.pay())
+    await payer.chooses(REDIRECT)
+    await payer.page.wait_for_url("**/sandbox/**")
+    assert [one for one in referers if "checkout" in one or "code=" in one] == []
 
 
 async def test_a_bank_may_ask_for_a_code_and_mistakes_are_named(payer: Payer) -> None:
@@ -359,18 +405,18 @@ async def test_a_bank_may_ask_for_a_choice(payer: Payer) -> None:
     await expect(payer.page.get_by_text("does not allow payments from this account")).to_be_visible()
 
 
-async def test_a_session_ends_after_a_day_with_a_calm_page(payer: Payer) -> None:
-    await payer.opens(await payer.house.pay())
-    await payer.house.move(timedelta(days=2))
-    await payer.page.reload()
-    await expect(payer.heading).to_have_text("This payment link is no longer valid")
+async def test_a_session_ends_after_a_day_with_a_calm_page(timed: Payer) -> None:
+    await timed.opens(await timed.house.pay())
+    await timed.house.move(timedelta(days=2))
+    await timed.page.reload()
+    await expect(timed.heading).to_have_text("This payment link is no longer valid")
 
 
-async def test_an_expired_payment_is_not_called_failed(payer: Payer) -> None:
+async def test_an_expired_payment_is_not_called_failed(timed: Payer) -> None:
     """U14."""
-    payment = await payer.house.pay()
-    await payer.house.move(timedelta(days=40))
-    await payer.house.settle(payment["id"], "expired")
-    await payer.page.goto(await link(payer.house, payment["id"]))
-    await expect(payer.heading).to_have_text("This payment page has expired")
-    await expect(payer.page.get_by_role("link", name="Return to Shop")).to_be_visible()
+    payment = await timed.house.pay()
+    await timed.house.move(timedelta(days=40))
+    await timed.house.settle(payment["id"], "expired")
+    await timed.page.goto(await link(timed.house, payment["id"]))
+    await expect(timed.heading).to_have_text("This payment page has expired")
+    await expect(timed.page.get_by_role("link", name="Return to Shop")).to_be_visible()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from opengiro.domain.banks import Health
+from opengiro.domain.banks import Bank, Health
 from opengiro.web.checkout import view, wording
 from opengiro.web.checkout.assets import ASSETS
 from opengiro.web.checkout.languages import LANGUAGES, Writer, translations
@@ -39,6 +40,36 @@ def print_trouble(trouble: view.Trouble, language: str, nonce: str) -> bytes:
     """Print the page that stands where no checkout can be shown."""
     template = _environment(language).get_template("trouble.html")
     return template.render(trouble=trouble, nonce=nonce, write=Writer(language, UTC)).encode()
+
+
+def print_rows(banks: Iterable[Bank], base: str, language: str) -> bytes:
+    """Print banks as the search field draws them: JSON, with every word already in the payer's language."""
+    say = translations(language).gettext
+    rows = [_row(bank, base, say) for bank in banks]
+    return msgspec.json.encode({"title": say("Found"), "banks": rows})
+
+
+def _row(bank: Bank, base: str, say: Callable[[str], str]) -> dict[str, str | None]:
+    """Return a bank as the search field draws it."""
+    colour = bank.colour or view.PLAIN if view.usable(bank) else view.FADED
+    return {
+        "name": bank.name,
+        "mark": view.monogram(bank.name),
+        "colour": colour,
+        "ink": view.ink(colour),
+        "note": _note(bank, say),
+        "href": f"{base}/banks/{bank.bank_id}" if view.usable(bank) else None,
+    }
+
+
+def _note(bank: Bank, say: Callable[[str], str]) -> str:
+    match bank.health:
+        case Health.DOWN:
+            return say("Not available right now. Please use another bank.")
+        case Health.DEGRADED:
+            return say("Slow or failing at times")
+        case Health.HEALTHY:
+            return bank.hint or ""
 
 
 @cache

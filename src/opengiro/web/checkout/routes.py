@@ -6,38 +6,33 @@ that page leads on to the bank or back to the shop by a refresh and a link.
 
 from __future__ import annotations
 
-import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import structlog
-from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from opengiro.domain.accounts import Account, Scheme
-from opengiro.domain.banks import AskFields, Bank, Decoupled, Field, Health, Redirect
+from opengiro.domain.banks import AskFields, Bank, Health, Redirect
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.usecases.answer_bank import answer_fields
-from opengiro.usecases.ask_bank import ask_bank
 from opengiro.usecases.cancel_payment import cancel_by_payer
-from opengiro.usecases.check_account import AccountFault, check_iban
 from opengiro.usecases.choose_bank import ChooseBank, choose_bank
 from opengiro.usecases.list_banks import list_banks
 from opengiro.usecases.open_checkout import Checkout, load_checkout, show_checkout
 from opengiro.usecases.return_from_bank import return_from_bank
 from opengiro.web.checkout import steps, view
 from opengiro.web.checkout.assets import asset_route
-from opengiro.web.checkout.forms import FormFault, form_token, read_form
-from opengiro.web.checkout.languages import LANGUAGES, Writer, likely_country, translations, wanted_language
-from opengiro.web.checkout.pages import print_page, print_trouble
+from opengiro.web.checkout.curiosity import Curiosity
+from opengiro.web.checkout.forms import FormFault, form_token, read_asked, read_choice, read_form
+from opengiro.web.checkout.languages import Writer, likely_country
+from opengiro.web.checkout.pages import print_page, print_rows, print_trouble
 from opengiro.web.checkout.search import QUERY_LENGTH_MAX
+from opengiro.web.checkout.visit import base_of, keep_language, language_asked, language_of, own_handle, secret_of
 from opengiro.web.headers import page_headers
 
 if TYPE_CHECKING:
@@ -48,10 +43,6 @@ if TYPE_CHECKING:
 Farewell = Callable[[Checkout, str], str]
 """How a dialect words the way back: a checkout, and whether the payer `finished`, `cancelled` or leaves for `later`."""
 
-LANGUAGE_COOKIE = "opengiro_language"
-_ASK_EVERY_S = 10
-_WATCHED_MAX = 10_000
-_ANSWER_LENGTH_MAX = 256
 _log = structlog.get_logger("opengiro.checkout")
 
 
@@ -77,13 +68,13 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
 
 
 class Desk:
-    """Answers browsers; it remembers nothing but when it last asked a bank for a payer who waits."""
+    """Answers browsers, each by what is saved; nothing of a payer stays here between two requests."""
 
     def __init__(self, core: Core, farewells: Mapping[str, Farewell]) -> None:
         """Serve `core`'s checkouts."""
         self._core = core
         self._farewells = farewells
-        self._asked: dict[tuple[int, int], float] = {}
+        self._curiosity = Curiosity(core)
 
     def guarded(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         """Turn what goes wrong into a calm page that leads nowhere by itself."""
@@ -106,8 +97,8 @@ class Desk:
     async def show(self, request: Request) -> Response:
         """Show the page for how the payment stands, or go back to the shop when the payer's part is over."""
         visit = await self._visit(request)
-        if language := _language_asked(request):
-            return _keep_language(language, visit)
+        if language := language_asked(request):
+            return keep_language(_see(visit), language)
         if steps.leaves(visit):
             return self._back_to_shop(request, visit)
         page = (
@@ -132,18 +123,17 @@ class Desk:
     async def search(self, request: Request) -> Response:
         """Answer the search field while the payer types."""
         visit = await self._visit(request)
-        query, country = request.query_params.get("q", "")[:QUERY_LENGTH_MAX], self._country(request, visit)
-        found = steps.choose(self._core, visit, country=country, query=query)
-        words = translations(_language(request, visit))
-        rows = [_row(bank, visit, words.gettext) for bank in found.banks]
-        return JSONResponse({"title": words.gettext("Found"), "banks": rows})
+        query = request.query_params.get("q", "")[:QUERY_LENGTH_MAX]
+        found = steps.choose(self._core, visit, country=self._country(request, visit), query=query)
+        body = print_rows(found.banks, base_of(visit), language_of(request, visit))
+        return Response(body, media_type="application/json")
 
     async def go(self, request: Request) -> Response:
         """Lead on to the bank, or to wherever the payment is by now."""
         visit = await self._visit(request)
         attempt = steps.live(visit)
         if attempt is None or not isinstance(attempt.action, Redirect):
-            return _see(visit)
+            return _see(visit, sent=True)
         return self._print(request, visit, view.GoToBank(self._core.bank(attempt.bank_id), attempt.action.url))
 
     async def later(self, request: Request) -> Response:
@@ -156,13 +146,13 @@ class Desk:
     async def status(self, request: Request) -> Response:
         """Tell a waiting page whether another page is due; the bank is asked while somebody waits."""
         visit = await self._visit(request)
-        writer = Writer(_language(request, visit), steps.zone_of(visit))
+        writer = Writer(language_of(request, visit), steps.zone_of(visit))
         news = {
             "step": steps.step_word(self._core, visit),
-            "next": _base(visit),
+            "next": base_of(visit),
             "checked": writer.clock(visit.now),
         }
-        return JSONResponse(news, background=self._curious(visit))
+        return JSONResponse(news, background=self._curiosity.later(visit))
 
     # What a browser asks for
 
@@ -173,8 +163,8 @@ class Desk:
         if steps.leaves(visit) or visit.payment.final:
             return _see(visit, sent=True)
         page = steps.review(self._core, visit, bank)
-        payer, complaints = _read_choice(page, fields)
-        values, wrong_values = _read_asked(page.fields, fields)
+        payer, complaints = read_choice(page, fields)
+        values, wrong_values = read_asked(page.fields, fields)
         complaints |= wrong_values
         if complaints:
             wrong = replace(page, iban=fields.get("iban", "")[:64], values=fields, complaints=complaints)
@@ -183,7 +173,7 @@ class Desk:
             merchant_id=visit.payment.merchant_id,
             payment_id=visit.payment.payment_id,
             bank_id=bank.bank_id,
-            back_to=self._core.own_url + _base(visit),
+            back_to=self._core.own_url + base_of(visit),
             payer=payer,
             fields=values,
             payer_ip=request.client.host if request.client else None,
@@ -204,7 +194,7 @@ class Desk:
         if attempt is None or not isinstance(attempt.action, AskFields):
             return _see(visit, sent=True)
         asked = attempt.action.fields
-        values, complaints = _read_asked(asked, fields)
+        values, complaints = read_asked(asked, fields)
         if complaints:
             bank = self._core.bank(attempt.bank_id)
             page = view.AnswerBank(bank=bank, fields=asked, values=values, complaints=complaints)
@@ -215,7 +205,7 @@ class Desk:
     async def check(self, request: Request) -> Response:
         """Ask the bank now."""
         visit, _ = await self._form(request)
-        await ask_bank(self._core, visit.payment.merchant_id, visit.payment.payment_id)
+        await self._curiosity.now(visit)
         return _see(visit, sent=True)
 
     async def cancel(self, request: Request) -> Response:
@@ -231,17 +221,17 @@ class Desk:
         """Receive a payer from the bank, in whichever browser: ask the bank, then go on or show a receipt."""
         standing = await return_from_bank(self._core, request.path_params["ticket"], dict(request.query_params))
         back_to = standing.attempt.back_to if standing.attempt else None
-        handle = _own_handle(self._core.own_url, back_to)
+        handle = own_handle(self._core.own_url, back_to)
         if back_to and handle is None:
             return RedirectResponse(back_to, 303)
         if handle is not None:
             try:
-                visit = await load_checkout(self._core, handle, _secret(request, handle))
+                visit = await load_checkout(self._core, handle, secret_of(request, handle))
             except Refused:
                 pass
             else:
                 return self._back_to_shop(request, visit) if steps.leaves(visit) else _see(visit, back=True)
-        return await self._receipt(request, standing)
+        return await self._receipt(request, standing, handle)
 
     async def nowhere(self, request: Request) -> Response:
         """Say that there is no such page."""
@@ -251,12 +241,12 @@ class Desk:
 
     async def _visit(self, request: Request) -> Checkout:
         handle = request.path_params["handle"]
-        return await load_checkout(self._core, handle, _secret(request, handle))
+        return await load_checkout(self._core, handle, secret_of(request, handle))
 
     async def _form(self, request: Request) -> tuple[Checkout, Mapping[str, str]]:
         visit = await self._visit(request)
         handle = visit.session.handle
-        return visit, await read_form(request, _secret(request, handle) or "", handle)
+        return visit, await read_form(request, secret_of(request, handle) or "", handle)
 
     def _offered(self, visit: Checkout, bank_id: str) -> Bank:
         """Return a bank that this payment may be made with, or refuse."""
@@ -294,10 +284,11 @@ class Desk:
             return self._print(request, visit, view.GoToShop(url))
         return RedirectResponse(url, 303)
 
-    async def _receipt(self, request: Request, standing: Standing) -> Response:
+    async def _receipt(self, request: Request, standing: Standing, handle: str | None) -> Response:
         """Show a browser without the session how the payment stands, and nothing to press but the way back."""
-        payment = standing.payment
-        session = await self._core.store.sessions.latest(payment.merchant_id, payment.payment_id)
+        payment, sessions = standing.payment, self._core.store.sessions
+        session = await sessions.load(payment.merchant_id, handle) if handle else None
+        session = session or await sessions.latest(payment.merchant_id, payment.payment_id)
         if session is None:
             raise Refused(Refusal.NOT_FOUND)
         visit = await show_checkout(self._core, session)
@@ -320,78 +311,31 @@ class Desk:
             status,
             page_headers(nonce),
             "text/html",
-            self._curious(visit) if own else None,
+            self._curiosity.later(visit) if own else None,
         )
 
     def _frame(self, request: Request, visit: Checkout, *, own: bool) -> view.Frame:
         handle = visit.session.handle
-        notice = request.query_params.get("notice", "")
         return view.Frame(
-            language=_language(request, visit),
+            language=language_of(request, visit),
             zone=steps.zone_of(visit),
-            base=_base(visit),
-            csrf=form_token(_secret(request, handle) or "", handle) if own else "",
+            base=base_of(visit),
+            csrf=form_token(secret_of(request, handle) or "", handle) if own else "",
             summary=steps.summary(visit),
             may_cancel=own and steps.may_cancel(self._core, visit),
             may_leave=own and steps.may_choose(visit),
             test=steps.is_test(self._core, visit),
             own=own,
             step=steps.step_word(self._core, visit),
-            notice=view.Notice(notice) if notice in set(view.Notice) else None,
+            notice=_notice(request) or steps.notice(visit),
         )
-
-    def _curious(self, visit: Checkout) -> BackgroundTask | None:
-        """Ask the bank after this answer while a payer waits for it, sooner than the common schedule would."""
-        attempt = steps.live(visit)
-        if attempt is None or not isinstance(attempt.action, Redirect | Decoupled | None):
-            return None
-        key, now = (attempt.merchant_id, attempt.payment_id), time.monotonic()
-        fresh = visit.now - attempt.started_at < timedelta(seconds=2)
-        if fresh or now - self._asked.get(key, -_ASK_EVERY_S) < _ASK_EVERY_S:
-            return None
-        if len(self._asked) >= _WATCHED_MAX:
-            self._asked.clear()
-        self._asked[key] = now
-        return BackgroundTask(ask_bank, self._core, *key)
-
-
-def _read_choice(page: view.Review, fields: Mapping[str, str]) -> tuple[Account | None, dict[str, str]]:
-    """Return the payer's account, if it was needed, and what is wrong with the form."""
-    complaints: dict[str, str] = {}
-    payer = None
-    if page.needs_iban:
-        try:
-            payer = Account(Scheme.IBAN, check_iban(fields.get("iban", "")), "")
-        except AccountFault:
-            complaints["iban"] = "iban_wrong" if fields.get("iban", "").strip() else "iban_missing"
-    if page.terms_url and fields.get("terms") != "yes":
-        complaints["terms"] = "terms"
-    return payer, complaints
-
-
-def _read_asked(asked: tuple[Field, ...], fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the answers that were given, and what is wrong with them by the id of the element."""
-    values = {one.name: fields.get(one.name, "").strip()[:_ANSWER_LENGTH_MAX] for one in asked}
-    complaints = {f"field-{one.name}": word for one in asked if (word := _fault(one, values[one.name]))}
-    return {name: value for name, value in values.items() if value}, complaints
-
-
-def _fault(asked: Field, value: str) -> str | None:
-    """Return the word for what is wrong with an answer."""
-    if not value:
-        return "missing" if asked.required else None
-    if asked.choices:
-        return None if value in dict(asked.choices) else "choice"
-    if asked.regex and not re.fullmatch(asked.regex, value):
-        return "pattern"
-    return None
 
 
 def _lead_on(visit: Checkout, standing: Standing) -> Response:
     """Go on after the bank was asked: out to it, or to the page for how the payment stands."""
     attempt = standing.attempt
     outside = attempt is not None and not standing.payment.final and isinstance(attempt.action, Redirect)
-    return RedirectResponse(_base(visit) + "/go", 303) if outside else _see(visit, sent=True)
+    return RedirectResponse(base_of(visit) + "/go", 303) if outside else _see(visit, sent=True)
 
 
 def _after_refusal(visit: Checkout, why: Refusal) -> Response:
@@ -405,21 +349,7 @@ def _after_refusal(visit: Checkout, why: Refusal) -> Response:
 def _see(visit: Checkout, *, back: bool = False, sent: bool = False, **query: str | None) -> Response:
     marks = {"back": "1" if back else None, "sent": "1" if sent else None, **query}
     text = urlencode({name: value for name, value in marks.items() if value is not None})
-    return RedirectResponse(_base(visit) + ("?" + text if text else ""), 303)
-
-
-def _base(visit: Checkout) -> str:
-    return f"/checkout/{visit.session.handle}"
-
-
-def _own_handle(own_url: str, back_to: str | None) -> str | None:
-    """Return the handle of the checkout that an address of ours belongs to."""
-    prefix = own_url + "/checkout/"
-    return back_to.removeprefix(prefix) if back_to and back_to.startswith(prefix) else None
-
-
-def _secret(request: Request, handle: str) -> str | None:
-    return request.cookies.get(f"opengiro_{handle}")
+    return RedirectResponse(base_of(visit) + ("?" + text if text else ""), 303)
 
 
 def _wants_other_bank(request: Request, visit: Checkout) -> bool:
@@ -428,60 +358,25 @@ def _wants_other_bank(request: Request, visit: Checkout) -> bool:
     return bool(asked) and steps.may_choose(visit) and not visit.payment.bank_locked
 
 
+def _notice(request: Request) -> view.Notice | None:
+    asked = request.query_params.get("notice", "")
+    return view.Notice(asked) if asked in set(view.Notice) else None
+
+
 def _runs_at(visit: Checkout, bank: Bank) -> bool:
     attempt = steps.live(visit)
     return attempt is not None and attempt.bank_id == bank.bank_id
-
-
-def _language(request: Request, visit: Checkout | None = None) -> str:
-    chosen = request.cookies.get(LANGUAGE_COOKIE)
-    wished = visit.session.language if visit else None
-    return wanted_language(request.headers.get("accept-language", ""), chosen, wished)
-
-
-def _language_asked(request: Request) -> str | None:
-    asked = request.query_params.get("lang", "")
-    return asked if asked in LANGUAGES else None
-
-
-def _keep_language(language: str, visit: Checkout) -> Response:
-    answer = _see(visit)
-    answer.set_cookie(LANGUAGE_COOKIE, language, path="/", httponly=True, samesite="lax")
-    return answer
-
-
-def _row(bank: Bank, visit: Checkout, say: Callable[[str], str]) -> dict[str, str | None]:
-    """Return a bank as the search field draws it."""
-    colour = bank.colour or view.PLAIN if view.usable(bank) else view.FADED
-    return {
-        "name": bank.name,
-        "mark": view.monogram(bank.name),
-        "colour": colour,
-        "ink": view.ink(colour),
-        "note": _note(bank, say),
-        "href": f"{_base(visit)}/banks/{bank.bank_id}" if view.usable(bank) else None,
-    }
-
-
-def _note(bank: Bank, say: Callable[[str], str]) -> str:
-    match bank.health:
-        case Health.DOWN:
-            return say("Not available right now. Please use another bank.")
-        case Health.DEGRADED:
-            return say("Slow or failing at times")
-        case Health.HEALTHY:
-            return bank.hint or ""
 
 
 def _troubles(request: Request, why: Refusal) -> view.Trouble:
     """Return what to tell a browser that has no right to a checkout, by whether it ever had one."""
     if why is Refusal.TOKEN_INVALID:
         handle = request.path_params.get("handle", "")
-        return view.Trouble.LINK_EXPIRED if _secret(request, handle) else view.Trouble.OTHER_BROWSER
+        return view.Trouble.LINK_EXPIRED if secret_of(request, handle) else view.Trouble.OTHER_BROWSER
     return view.Trouble.LINK_INVALID
 
 
 def _trouble(request: Request, trouble: view.Trouble, status: int = 400) -> Response:
     nonce = secrets.token_urlsafe(16)
-    body = print_trouble(trouble, _language(request), nonce)
+    body = print_trouble(trouble, language_of(request), nonce)
     return Response(body, status, page_headers(nonce), "text/html")

@@ -45,11 +45,9 @@ class BankIndex:
 
     def _nearly(self, wanted: tuple[str, ...]) -> list[tuple[int, Bank]]:
         """Return the banks each of whose wanted words is close to one of theirs."""
-        close = [frozenset(_close(word, self._vocabulary())) for word in wanted]
+        vocabulary = frozenset[str]().union(*(_names(bank).words for bank in self._banks))
+        close = [frozenset(_close(word, vocabulary)) for word in wanted]
         return [(0, bank) for bank in self._banks if all(near & _names(bank).words for near in close)]
-
-    def _vocabulary(self) -> frozenset[str]:
-        return frozenset[str]().union(*(_names(bank).words for bank in self._banks))
 
 
 class _Names:
@@ -103,12 +101,14 @@ def _is_code(bank: Bank, code: str) -> bool:
 
 def _close(word: str, vocabulary: Iterable[str]) -> Iterable[str]:
     """Return the words that begin almost like this one: one error from four letters on, two from eight."""
-    allowed = 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+    allowed = 0 if len(word) < 4 or not word.isalpha() else 1 if len(word) < 8 else 2
+    if not allowed:
+        return (other for other in vocabulary if other.startswith(word))
+    # Each error brings in at most one letter that the other word lacks; that spares most comparisons.
     letters = set(word)
-    for other in vocabulary:
-        # Each error brings in at most one letter that the other word lacks; this spares most comparisons.
-        if len(letters.difference(other)) <= allowed and _distance(word, other, allowed) <= allowed:
-            yield other
+    rest = (other for other in vocabulary if len(letters.difference(other)) <= allowed)
+    fit = (other for other in rest if sum(max(0, word.count(one) - other.count(one)) for one in letters) <= allowed)
+    return (other for other in fit if _distance(word, other, allowed) <= allowed)
 
 
 def _distance(word: str, other: str, allowed: int) -> int:

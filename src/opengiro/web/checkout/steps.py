@@ -23,6 +23,7 @@ from opengiro.web.checkout.view import (
     AtBank,
     ChooseBank,
     Ending,
+    Notice,
     Outcome,
     Page,
     Review,
@@ -126,7 +127,7 @@ def _known_by(checkout: Checkout, bank: Bank | None) -> datetime | None:
 
 def choose(core: Core, checkout: Checkout, *, country: str, query: str = "", failed: Bank | None = None) -> ChooseBank:
     """Return the page of banks for a country, or of those that match what was typed."""
-    offered = list_banks(core, checkout.payment)
+    offered, refused = list_banks(core, checkout.payment), _failed(checkout)
     inside = [bank for bank in offered if country in bank.countries]
     found = BankIndex(inside).search(query) if query else sorted(inside, key=_by_name)
     return ChooseBank(
@@ -136,8 +137,8 @@ def choose(core: Core, checkout: Checkout, *, country: str, query: str = "", fai
         banks=tuple(found[:LISTED_MAX]),
         query=query,
         found=len(found),
-        failed=failed or _failed(core, checkout),
-        message=_said(checkout),
+        failed=failed or (core.bank(refused.bank_id) if refused else None),
+        message=refused.message if refused and not failed else None,
     )
 
 
@@ -162,26 +163,31 @@ def home_country(checkout: Checkout) -> str | None:
     return payee.identification[:2] if payee.scheme is Scheme.IBAN else "GB"
 
 
-def _failed(core: Core, checkout: Checkout) -> Bank | None:
-    """Return the bank whose attempt ended without one of its payers having approved anything."""
-    attempt = checkout.attempt
-    if attempt is None or attempt.phase is not Phase.ENDED or checkout.payment.final:
+def notice(checkout: Checkout) -> Notice | None:
+    """Return what became of the last attempt, where the page itself has no room for it."""
+    attempt, payment = checkout.attempt, checkout.payment
+    if attempt is None or attempt.phase is not Phase.ENDED:
         return None
-    return core.bank(attempt.bank_id)
+    if payment.state is State.VALIDATING:
+        return Notice.LAPSED
+    return Notice.TRY_AGAIN if payment.state is State.CREATED and payment.bank_locked else None
 
 
-def _said(checkout: Checkout) -> str | None:
-    attempt = checkout.attempt
-    return attempt.message if attempt is not None and attempt.phase is Phase.ENDED else None
+def _failed(checkout: Checkout) -> Attempt | None:
+    """Return the attempt that its bank did not take."""
+    attempt, payment = checkout.attempt, checkout.payment
+    ended = attempt is not None and attempt.phase is Phase.ENDED
+    return attempt if ended and payment.state is State.CREATED else None
 
 
 def review(core: Core, checkout: Checkout, bank: Bank) -> Review:
     """Return the page where the payer checks everything before going to a bank."""
-    payment = checkout.payment
+    payment, refused = checkout.payment, _failed(checkout)
+    again = refused is not None and refused.bank_id == bank.bank_id
     return Review(
         bank=bank,
         payee_account=masked(payment.instructions[0].payee.identification),
-        needs_iban=bank.payer_account is Need.REQUIRED and payment.payer is None,
+        needs_iban=bank.payer_account is Need.REQUIRED and (payment.payer is None or again),
         terms_url=checkout.merchant.settings.get("payment.terms_url") or None,
         locked=payment.bank_locked,
         fields=() if payment.defaults else core.connectors[bank.connector].payment_fields,

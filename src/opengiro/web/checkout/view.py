@@ -22,6 +22,8 @@ class Notice(StrEnum):
     """A sentence above a page about what the payer just asked for and did not get."""
 
     BANK_BUSY = "bank_busy"  #: the bank that may still pay could not be stopped
+    LAPSED = "lapsed"  #: nobody approved in time and the bank has let go
+    TRY_AGAIN = "try_again"  #: the only bank there is did not take the payment
     NOT_STOPPED = "not_stopped"  #: the bank did not cancel what it already has
 
 
@@ -213,7 +215,7 @@ def masked(identification: str) -> str:
 
 def monogram(name: str) -> str:
     """Return one or two capitals that stand for a name where a logo would be."""
-    words = [word for word in name.replace("-", " ").replace("’", " ").split() if word[0].isalnum()]
+    words = [word for word in name.replace("-", " ").replace("’", " ").split() if word[0].isupper() or len(word) > 3]
     letters = "".join(word[0] for word in words[:2]) or name[:1]
     return letters.upper()
 

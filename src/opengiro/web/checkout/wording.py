@@ -174,6 +174,12 @@ NOTICES: Mapping[Notice, str] = {
     Notice.BANK_BUSY: N_(
         "The payment at your first bank could not be stopped, so no other bank was asked: you will not pay twice."
     ),
+    Notice.LAPSED: N_(
+        "The time to approve at your bank is over and the payment was stopped there. No money has moved."
+    ),
+    Notice.TRY_AGAIN: N_(
+        "Your bank could not take the payment. No money has moved. You can try again in a few minutes."
+    ),
     Notice.NOT_STOPPED: N_("Your bank could not stop the payment. If you do not approve it there, no money moves."),
 }
 

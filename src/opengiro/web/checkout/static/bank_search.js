@@ -64,7 +64,9 @@ class Search {
 
   /** @returns {HTMLElement[]} */
   rows() {
-    return [...this.list.querySelectorAll(".bank")].filter((row) => row instanceof HTMLElement && !row.closest("[hidden]"));
+    /** @type {NodeListOf<HTMLElement>} */
+    const rows = this.list.querySelectorAll(".bank");
+    return [...rows].filter((row) => !row.closest("[hidden]"));
   }
 
   typed() {
