@@ -20,7 +20,7 @@ from opengiro.dialects import Answer, Call, Dialect, Receipt, Route
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.rights import Principal
 from opengiro.usecases import Core
-from opengiro.usecases.authenticate import authenticate, require
+from opengiro.usecases.authenticate import require
 from opengiro.usecases.recall_answer import claim_answer, keep_answer
 from opengiro.web.openapi import describe
 
@@ -42,7 +42,7 @@ def api(core: Core, dialect: Dialect) -> list[BaseRoute]:
     return [
         *(_path(core, dialect, path, methods) for path, methods in by_path.items()),
         Path(dialect.prefix + "/openapi.json", _document(dialect), methods=["GET"]),
-        Path(dialect.prefix + "/{rest:path}", _none(dialect), methods=_METHODS),
+        *(Path(dialect.prefix + rest, _none(dialect), methods=_METHODS) for rest in ("", "/{rest:path}")),
     ]
 
 
@@ -84,7 +84,7 @@ async def _guarded(dialect: Dialect, number: int, run: Callable[[], Awaitable[An
         return _respond(await run())
     except Refused as refused:
         answer = _respond(dialect.refuse(refused, number))
-        wait = dialect.retry_after_s.get(refused.why)
+        wait = refused.wait_s or dialect.retry_after_s.get(refused.why)
         if wait is not None:
             answer.headers["retry-after"] = str(wait)
         return answer
@@ -96,7 +96,7 @@ async def _guarded(dialect: Dialect, number: int, run: Callable[[], Awaitable[An
 
 
 async def _run(core: Core, dialect: Dialect, route: Route, request: Request, number: int) -> Answer:
-    principal = await _principal(core, route, request)
+    principal = await _principal(core, dialect, route, request)
     body = await _read(request)
     call = Call(
         core=core,
@@ -128,12 +128,12 @@ async def _once(core: Core, route: Route, call: Call, receipt: Receipt) -> Answe
     return answer
 
 
-async def _principal(core: Core, route: Route, request: Request) -> Principal | None:
+async def _principal(core: Core, dialect: Dialect, route: Route, request: Request) -> Principal | None:
     """Return who is calling, once the route's rights and the payment of the path were judged."""
     token = _bearer(request)
     if route.rights is None and not (route.optional_token and token):
         return None
-    principal = await authenticate(core, token)
+    principal = await dialect.authenticate(core, token)
     payment_id = request.path_params.get("payment_id")
     if payment_id is not None and not _NUMBER.fullmatch(payment_id):
         raise Refused(Refusal.NOT_FOUND)
@@ -179,7 +179,7 @@ def _receipt(route: Route, request: Request, principal: Principal | None, body: 
         raise Refused(Refusal.IDEMPOTENCY_KEY_INVALID)
     # The path is in the scope, so one key on two payments is two keys; the query is part of what was asked.
     digest = hashlib.sha256(request.url.query.encode() + b"\n" + body).digest()
-    return Receipt(principal.merchant_id, principal.client_id or "", f"{route.method} {request.url.path}", key, digest)
+    return Receipt(principal.merchant_id, principal.holder, f"{route.method} {request.url.path}", key, digest)
 
 
 def _respond(answer: Answer) -> Response:
