@@ -54,7 +54,10 @@ class Payer:
         """Wait until nothing can be paid at the bank any more."""
         attempts = self.house.core.store.attempts
         async with asyncio.timeout(10):
-            while (last := await attempts.last(self.house.merchant_id, payment["id"])) and last.phase != "ended":
+            while True:
+                last = await attempts.last(self.house.merchant_id, payment["id"])
+                if last is None or last.phase == "ended":
+                    return
                 await asyncio.sleep(0.05)
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -65,6 +66,13 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
         Route("/return/{ticket}", desk.guarded(desk.back_from_bank), methods=["GET"]),
         Route("/checkout/{rest:path}", desk.guarded(desk.nowhere), methods=["GET", "POST"]),
     ]
+
+
+async def dead_end(request: Request, fault: Exception) -> Response:
+    """Say calmly that an address leads nowhere: the application's answer to an `HTTPException` of a browser's page."""
+    status = fault.status_code if isinstance(fault, HTTPException) else 400
+    trouble = view.Trouble.NOT_FOUND if status == 404 else view.Trouble.LINK_INVALID
+    return _trouble(request, trouble, status)
 
 
 class Desk:
