@@ -34,17 +34,21 @@ def _stands(visit: Checkout, house: House, state: State, phase: Phase | None, ac
     """Return the visit of a payment that stands like this."""
     bank = next(bank for bank in house.core.store.banks.all() if bank.name == "Horizon Bleu")
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    attempt = phase and Attempt(
-        merchant_id=1,
-        payment_id=visit.payment.payment_id,
-        ordinal=1,
-        version=0,
-        bank_id=bank.bank_id,
-        phase=phase,
-        request_id="r",
-        started_at=now,
-        ends_at=now,
-        action=action,
+    attempt = (
+        None
+        if phase is None
+        else Attempt(
+            merchant_id=1,
+            payment_id=visit.payment.payment_id,
+            ordinal=1,
+            version=0,
+            bank_id=bank.bank_id,
+            phase=phase,
+            request_id="r",
+            started_at=now,
+            ends_at=now,
+            action=action,
+        )
     )
     return replace(visit, payment=replace(visit.payment, state=state, bank_id=bank.bank_id), attempt=attempt)
 
@@ -134,15 +138,10 @@ async def test_popular_banks_come_first_once_there_are_many_and_never_one_that_i
     assert few.popular == ()
     assert [bank.name for bank in few.banks] == sorted(bank.name for bank in few.banks)
     some = house.core.store.banks.all()[1]
+    healths = [Health.DOWN, *[Health.HEALTHY] * 8]
     more = [
-        replace(
-            some,
-            bank_id=f"more-{n}",
-            number=900 + n,
-            name=f"Banque {n}",
-            health=Health.DOWN if n == 0 else Health.HEALTHY,
-        )
-        for n in range(9)
+        replace(some, bank_id=f"more-{n}", number=900 + n, name=f"Banque {n}", health=health)
+        for n, health in enumerate(healths)
     ]
     await house.core.store.banks.save(more)
     many = steps.choose(house.core, visit, country="FR")

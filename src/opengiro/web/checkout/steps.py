@@ -16,7 +16,7 @@ from opengiro.domain.payment import Execution
 from opengiro.domain.schedule import quiet_after
 from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_text
 from opengiro.usecases.list_banks import list_banks
-from opengiro.web.checkout.search import BankIndex
+from opengiro.web.checkout.search import BankIndex, fold
 from opengiro.web.checkout.view import (
     AnswerBank,
     ApproveOnPhone,
@@ -147,7 +147,7 @@ def _many(banks: list[Bank], query: str) -> bool:
 
 
 def _by_name(bank: Bank) -> str:
-    return bank.name.casefold()
+    return fold(bank.name)
 
 
 def countries(core: Core, checkout: Checkout) -> tuple[str, ...]:
