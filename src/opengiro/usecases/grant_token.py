@@ -32,13 +32,20 @@ async def grant_service_token(core: Core, client_id: str, secret: str, rights: I
 
 
 async def grant_payment_token(core: Core, by: Principal, payment_id: int, rights: Iterable[Right]) -> Grant:
-    """Give a token for one payment; one minted by such a token is never wider and never outlives it."""
+    """Give a token for one payment; one minted by such a token is never wider and never outlives it.
+
+    Once the payment is final nothing is left to do with it, so a token for it mints no more.
+    """
     wanted = frozenset(rights)
     if not wanted <= FOR_ONE_PAYMENT:
         raise Refused(Refusal.SCOPE_NOT_GRANTABLE)
     if not all(by.may(right) for right in wanted):
         raise Refused(Refusal.SCOPE_MISSING)
-    await core.payment(by.merchant_id, payment_id)
+    payment = await core.payment(by.merchant_id, payment_id)
+    if payment.client_id != by.client_id:
+        raise Refused(Refusal.NOT_FOUND)
+    if by.payment_id is not None and payment.final:
+        raise Refused(Refusal.SCOPE_MISSING)
     life = PAYMENT_LIFE
     if by.payment_id is not None and by.expires_at is not None:
         life = min(life, by.expires_at - core.now(by.merchant_id))
