@@ -21,6 +21,8 @@ DISTRIBUTIONS = {
     "kit": ("kit/src/opengiro_kit",),
     "examples/shop": ("examples/shop/src/demo_shop",),
 }
+#: packages that are imported by another name than they are installed by
+IMPORTED_AS = {"argon2_cffi": "argon2"}
 OURS = {Path(package).name for packages in DISTRIBUTIONS.values() for package in packages}
 
 
@@ -116,6 +118,7 @@ def test_the_domain_imports_the_standard_library_only() -> None:
 def test_every_imported_package_is_declared(folder: str) -> None:
     project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[^\w-]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    declared |= {IMPORTED_AS[name] for name in declared & IMPORTED_AS.keys()}
     used = set().union(*(imported(tree) for _, tree in modules(*DISTRIBUTIONS[folder])))
     assert used - sys.stdlib_module_names - OURS - declared == set()
 

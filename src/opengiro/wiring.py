@@ -17,12 +17,13 @@ from opengiro.cli import Assembly, program
 from opengiro.connectors import HttpLine
 from opengiro.connectors.berlin_group import CONNECTOR as BERLIN_GROUP
 from opengiro.connectors.test_bank import CONNECTOR as TEST_BANK
-from opengiro.dialects import powens
+from opengiro.dialects import banq, powens
 from opengiro.domain.clock import Clock, from_us
 from opengiro.store import Store
 from opengiro.store.engines.sqlite import Sqlite
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.migrate import migrate
+from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import open_vault
 from opengiro.usecases import Core
 from opengiro.web.api import api
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from opengiro.usecases.deliver_event import Event
 
 CONNECTORS = {one.name: one for one in (BERLIN_GROUP, TEST_BANK)}
-DIALECTS = (powens.DIALECT,)
-FAREWELLS = {powens.DIALECT.name: powens.farewell}
+DIALECTS = (powens.DIALECT, banq.DIALECT, banq.GRANTS)
+FAREWELLS = {powens.DIALECT.name: powens.farewell, banq.DIALECT.name: banq.farewell}
 
 
 @contextlib.asynccontextmanager
@@ -67,6 +68,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
                 complain=Guard(settings.private_hosts).complaint,
                 own_url=settings.own_url,
                 fields_key=FieldsKey(settings.data / "fields-key.pem"),
+                tokens_key=TokensKey(settings.data / "tokens-key.pem"),
             )
     finally:
         store.close()

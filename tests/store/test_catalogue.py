@@ -10,7 +10,12 @@ from opengiro.store.engines.sqlite import Sqlite
 from opengiro.store.migrate import migrate
 from opengiro.store.statements import read, statements
 
-WITHOUT_A_TENANT = {"banks": "a directory shared by all", "schema_migrations": "the ledger of migrations"}
+WITHOUT_A_TENANT = {
+    "banks": "a directory shared by all",
+    "link_codes": "a link names no merchant, so this leads to it",
+    "logins": "a user name names no merchant, so this leads to it",
+    "schema_migrations": "the ledger of migrations",
+}
 
 SCANS = {
     "load_merchants": "start-up lists every tenant",
@@ -19,9 +24,11 @@ SCANS = {
     "delete_old_idempotency_keys": "housekeeping for all merchants",
     "load_due_webhooks": "the delivery worker serves all merchants",
     "load_all_webhooks": "housekeeping for all merchants",
+    "find_login": "a login comes before its merchant is known",
+    "find_link_code": "a link comes before its merchant is known",
     "free_lapsed_deliveries": "the delivery worker frees what dead workers held",
 }
-"""Statements of workers, which serve all merchants and hand each row's merchant on."""
+"""Statements that serve all merchants, as workers and directories do, and hand each row's merchant on."""
 
 NAMES_MERCHANT = re.compile(r"\bmerchant_id = \$1\b")
 INSERTS_MERCHANT = re.compile(r"INSERT INTO \w+ \(merchant_id,")

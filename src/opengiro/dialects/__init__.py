@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.answers import Answer, Receipt
+from opengiro.usecases.authenticate import authenticate
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -53,7 +54,8 @@ class Route:
 
     `rights` lists what opens the route: any one of them, or nobody's token at all when it is None. A route that
     `keeps_receipt` saves its idempotency key itself, in the transaction of its effect. One that is `bare` also
-    answers without the dialect's prefix. `leads_to` names the routes (method, path) that take the id it answers with.
+    answers without the dialect's prefix. `location` tells where something made is, by members of the answer.
+    `leads_to` names the routes (method, path) that take the id it answers with.
     """
 
     method: str
@@ -64,6 +66,7 @@ class Route:
     reads: Any = None
     writes: Any = None
     status: int = 200
+    location: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     keeps_receipt: bool = False
     optional_token: bool = False
@@ -86,3 +89,4 @@ class Dialect:
     wrong_method: Callable[[int], Answer]
     pages: Callable[[Core], Sequence[BaseRoute]]
     retry_after_s: Mapping[Refusal, int] = field(default_factory=dict)
+    authenticate: Callable[[Core, str | None], Awaitable[Principal]] = authenticate

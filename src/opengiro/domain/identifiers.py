@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from opengiro.domain.clock import to_us
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 _EPOCH_MS = 1_735_689_600_000  # 2025-01-01 UTC: 41 bits of milliseconds from here last until 2094
@@ -17,6 +18,7 @@ _CHANCE_BITS = 12
 _TOKEN = re.compile(r"og_([0-9a-z]{1,13})_([A-Za-z0-9_-]{43})([0-9a-f]{8})", re.ASCII)
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LINK_LENGTH = 11
 _CLIENT_DIGITS = 6
 _MERCHANT_MAX = 2**63 - 1  # what a database counts; anybody can write a larger number with a right checksum
 
@@ -43,6 +45,27 @@ def reference_prefix(chance: bytes) -> str:
         number, digit = divmod(number, 62)
         text += _BASE62[digit]
     return text
+
+
+def link_code(chance: Callable[[int], bytes]) -> str:
+    """Return eleven base-62 characters for a link; `chance` is asked until its bytes are free of bias."""
+    text = ""
+    while len(text) < _LINK_LENGTH:
+        text += "".join(_BASE62[byte % 62] for byte in chance(_LINK_LENGTH) if byte < 248)
+    return text[:_LINK_LENGTH]
+
+
+def transaction_guid(payment_guid: str) -> str:
+    """Return the guid of the one transaction that a payment made once stands for: its own, with version 8 for 7.
+
+    Nothing is stored for such a transaction, so its guid has to lead back to the payment; `payment_guid_of` does.
+    """
+    return f"{payment_guid[:14]}8{payment_guid[15:]}"
+
+
+def payment_guid_of(guid: str) -> str | None:
+    """Return the guid of the payment whose transaction this is, or None when the guid is no such transaction's."""
+    return f"{guid[:14]}7{guid[15:]}" if guid[14:15] == "8" else None
 
 
 def mint_token(merchant_id: int, chance: bytes) -> str:

@@ -10,6 +10,7 @@ class Refusal(StrEnum):
     """Reasons to decline, in the order in which they win when several hold."""
 
     CREDENTIALS_WRONG = "credentials_wrong"  #: unknown client or wrong secret
+    LOGIN_WRONG = "login_wrong"  #: unknown user or wrong password
     TOKEN_MISSING = "token_missing"  #: no bearer token came with the call
     TOKEN_INVALID = "token_invalid"  #: unknown, revoked or expired
     SCOPE_MISSING = "scope_missing"  #: the token may not do this
@@ -18,7 +19,7 @@ class Refusal(StrEnum):
     FIELD_INVALID = "field_invalid"  #: a property does not hold a value it may
     FEATURE_DISABLED = "feature_disabled"  #: the merchant has not switched this on
     REDIRECT_UNREGISTERED = "redirect_unregistered"  #: the redirect URI is not one of the application's
-    SCOPE_NOT_GRANTABLE = "scope_not_grantable"  #: a payment token can never hold this scope
+    SCOPE_NOT_GRANTABLE = "scope_not_grantable"  #: this kind of token can never hold this scope
     AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"  #: above the merchant's own ceiling
     IDEMPOTENCY_KEY_INVALID = "idempotency_key_invalid"  #: empty, too long or not printable ASCII
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"  #: the key was used with another body
@@ -58,9 +59,12 @@ class Complaint:
 class Refused(Exception):  # the field's word for an expected no, not a malfunction
     """We understood, we decline, nothing happened."""
 
-    def __init__(self, why: Refusal, *complaints: Complaint, detail: str | None = None) -> None:
-        """Keep the reason, the offending properties and, where it helps, a sentence of detail."""
+    def __init__(
+        self, why: Refusal, *complaints: Complaint, detail: str | None = None, wait_s: int | None = None
+    ) -> None:
+        """Keep the reason, the offending properties and, where it helps, a sentence of detail or how long to wait."""
         super().__init__(why.value)
         self.why = why
         self.complaints = complaints
         self.detail = detail
+        self.wait_s = wait_s

@@ -17,8 +17,12 @@ class Right(StrEnum):
     CANCEL = "cancel"  #: ask for a cancellation
     LINKS = "links"  #: manage payment links
     FOLLOW = "follow"  #: watch one payment live from a browser, and nothing else
+    PROFILE = "profile"  #: read who one is, and the accounts one may act for
     CONFIGURE = "configure"  #: change the merchant's settings, applications and webhooks
 
+
+_APART = frozenset({Right.LINKS, Right.FOLLOW, Right.PROFILE, Right.CONFIGURE})
+"""Rights that managing payments does not include."""
 
 FOR_ONE_PAYMENT = frozenset({Right.READ, Right.READ_SENSITIVE, Right.VALIDATE, Right.CANCEL})
 """Rights that a token limited to one payment can hold."""
@@ -26,16 +30,23 @@ FOR_ONE_PAYMENT = frozenset({Right.READ, Right.READ_SENSITIVE, Right.VALIDATE, R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is calling: a merchant's application, limited to one payment when `payment_id` is set."""
+    """Who is calling: a merchant's application, limited to one payment when `payment_id` is set.
+
+    One with a `user_id` acts as that user, in the account spaces of that user only.
+    """
 
     merchant_id: int
     client_id: str | None
     rights: frozenset[Right]
     payment_id: int | None = None
     expires_at: datetime | None = None
+    user_id: str | None = None
+
+    @property
+    def holder(self) -> str:
+        """Who of the merchant it is, for what is kept for one caller and not shown to another."""
+        return f"{self.client_id or ''}/{self.user_id}" if self.user_id else self.client_id or ""
 
     def may(self, right: Right) -> bool:
         """Whether the token holds this right; managing includes all rights on payments."""
-        if right is Right.CONFIGURE or right is Right.LINKS:
-            return right in self.rights
-        return right in self.rights or Right.MANAGE in self.rights
+        return right in self.rights or (Right.MANAGE in self.rights and right not in _APART)

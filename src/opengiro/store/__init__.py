@@ -10,9 +10,12 @@ from opengiro.store.attempts import Attempts
 from opengiro.store.banks import Banks
 from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Write
+from opengiro.store.links import Links
 from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.payments import Payments
+from opengiro.store.spaces import Spaces
 from opengiro.store.tokens import Sessions, Tokens
+from opengiro.store.users import Users
 from opengiro.store.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ class Store:
         self.attempts = Attempts(engine, vault)
         self.answers = Answers(engine, vault)
         self.banks = Banks(engine)
+        self.spaces = Spaces(engine, vault)
+        self.users = Users(engine, vault)
+        self.links = Links(engine, vault)
         self.webhooks = Webhooks(engine, vault)
         self.deliveries = Deliveries(engine, vault)
 

@@ -74,6 +74,11 @@ class Payments:
         rows = await self._engine.fetch("load_payment", merchant_id, payment_id)
         return self._from_rows(rows) if rows else None
 
+    async def find(self, merchant_id: int, guid: str) -> Payment | None:
+        """Return the payment of this guid."""
+        rows = await self._engine.fetch("find_payment", merchant_id, guid)
+        return await self.load(merchant_id, rows[0][0]) if rows else None
+
     async def moves(self, merchant_id: int, payment_id: int) -> list[Move]:
         """Return a payment's history, oldest first."""
         return [_move(row) for row in await self._engine.fetch("load_moves", merchant_id, payment_id)]

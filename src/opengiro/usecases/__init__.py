@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opengiro.domain.login_gate import LoginGate
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.fields_key import FieldsKey
+from opengiro.store.tokens_key import TokensKey
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,6 +76,8 @@ class Core:
     complain: Complain
     own_url: str  #: public base URL of this server, without a trailing slash
     fields_key: FieldsKey = field(default_factory=FieldsKey)  #: opens field values that clients encrypted
+    tokens_key: TokensKey = field(default_factory=TokensKey)  #: signs access tokens that others can check
+    logins: LoginGate = field(default_factory=LoginGate)  #: how often passwords may be tried
     bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
 
     def now(self, merchant_id: int) -> datetime:

@@ -55,6 +55,7 @@ class CreatePayment:
     defaults: str | None = None
     order_code: str | None = None
     account_id: str | None = None
+    link_code: str | None = None  #: of the link that opens it, where the wire has links
 
 
 async def create_payment(
@@ -72,6 +73,8 @@ async def create_payment(
         payment = plan_payment(command, merchant, application, now, core.chance)
         answer = render(payment)
         writes = core.store.payments.create(payment)
+        if command.link_code:
+            writes += core.store.links.insert(payment.merchant_id, payment.payment_id, command.link_code)
         if receipt:
             writes.append(core.store.answers.keep(receipt, answer, now))
         try:

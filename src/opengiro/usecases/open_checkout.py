@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from opengiro.domain.attempt import Attempt
@@ -67,21 +67,17 @@ async def open_checkout(core: Core, command: OpenCheckout) -> OpenedCheckout:
     redirect_uri = command.redirect_uri or payment.redirect_uri
     if application is None or not application.may_redirect_to(redirect_uri):
         raise Refused(Refusal.REDIRECT_UNREGISTERED)
-    secret = mint_token(payment.merchant_id, core.chance(32))
-    handle = f"{payment.merchant_id:x}-{urlsafe_b64encode(core.chance(12)).decode()}"
-    session = Session(
-        merchant_id=payment.merchant_id,
-        handle=handle,
-        secret_hash=core.store.vault.fingerprint(secret),
-        payment_id=payment.payment_id,
-        dialect=command.dialect,
-        language=command.language,
-        redirect_uri=redirect_uri,
-        client_state=command.client_state,
-        expires_at=core.now(payment.merchant_id) + _SESSION_LIFE,
-    )
-    await core.store.commit([core.store.sessions.insert(session)])
-    return OpenedCheckout(handle, secret, payment.merchant_id)
+    return await _open(core, payment, replace(command, redirect_uri=redirect_uri))
+
+
+async def open_link(core: Core, code: str) -> OpenedCheckout:
+    """Open a session for whoever holds a payment's link, however the payment stands; raises `Refused`."""
+    found = await core.store.links.find(code)
+    if found is None:
+        raise Refused(Refusal.NOT_FOUND)
+    payment = await core.payment(*found)
+    command = OpenCheckout(token="", payment_id=payment.payment_id, client_id=None, dialect=payment.dialect)
+    return await _open(core, payment, command)
 
 
 async def load_checkout(core: Core, handle: str, secret: str | None) -> Checkout:
@@ -106,6 +102,24 @@ async def show_checkout(core: Core, session: Session) -> Checkout:
         attempt=standing.attempt,
         now=core.now(session.merchant_id),
     )
+
+
+async def _open(core: Core, payment: Payment, command: OpenCheckout) -> OpenedCheckout:
+    secret = mint_token(payment.merchant_id, core.chance(32))
+    handle = f"{payment.merchant_id:x}-{urlsafe_b64encode(core.chance(12)).decode()}"
+    session = Session(
+        merchant_id=payment.merchant_id,
+        handle=handle,
+        secret_hash=core.store.vault.fingerprint(secret),
+        payment_id=payment.payment_id,
+        dialect=command.dialect,
+        language=command.language,
+        redirect_uri=command.redirect_uri,
+        client_state=command.client_state,
+        expires_at=core.now(payment.merchant_id) + _SESSION_LIFE,
+    )
+    await core.store.commit([core.store.sessions.insert(session)])
+    return OpenedCheckout(handle, secret, payment.merchant_id)
 
 
 async def _session(core: Core, handle: str) -> Session | None:

@@ -42,7 +42,11 @@ def api(core: Core, dialect: Dialect) -> list[BaseRoute]:
     return [
         *(_path(core, dialect, path, methods) for path, methods in by_path.items()),
         Path(dialect.prefix + "/openapi.json", _document(dialect), methods=["GET"]),
-        *(Path(dialect.prefix + rest, _none(dialect), methods=_METHODS) for rest in ("", "/{rest:path}")),
+        *(
+            Path(dialect.prefix + rest, _none(dialect), methods=_METHODS)
+            for rest in ("", "/{rest:path}")
+            if dialect.prefix + rest
+        ),
     ]
 
 
@@ -54,7 +58,11 @@ def _path(core: Core, dialect: Dialect, path: str, routes: Mapping[str, Route]) 
             answer = _respond(dialect.wrong_method(number))
             answer.headers["allow"] = ", ".join([*routes, "HEAD"] if "GET" in routes else routes)
             return answer
-        return await _guarded(dialect, number, lambda: _run(core, dialect, route, request, number))
+        response = await _guarded(dialect, number, lambda: _run(core, dialect, route, request, number))
+        if route.location and response.status_code == 201:
+            made = msgspec.json.decode(response.body)
+            response.headers["location"] = _called_url(core, request) + dialect.prefix + route.location.format_map(made)
+        return response
 
     found = Path(path, endpoint, methods=_METHODS)
     # A slash too many at the end is forgiven: a redirect would lose the body of a POST with some clients.

@@ -19,6 +19,7 @@ _R = Refusal
 REFUSALS = MappingProxyType(
     {
         _R.CREDENTIALS_WRONG: (401, "unauthorized", "The client credentials are not valid."),
+        _R.LOGIN_WRONG: (401, "unauthorized", "The user name or password is not valid."),
         _R.TOKEN_MISSING: (401, "unauthorized", "The required authorization parameter is missing."),
         _R.TOKEN_INVALID: (401, "unauthorized", "The token is unknown, revoked or expired."),
         _R.SCOPE_MISSING: (403, "forbidden", "The scope of this token does not allow this call."),

@@ -38,6 +38,10 @@ FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payme
 WHERE p.merchant_id = $1 AND p.payment_id = $2
 ORDER BY i.ordinal;
 
+-- name: find_payment
+-- Which payment a guid names.
+SELECT payment_id FROM payments WHERE merchant_id = $1 AND guid = $2;
+
 -- name: load_moves
 -- The history of a payment, oldest first.
 SELECT merchant_id, payment_id, ordinal, origin, trigger_name, target, at_us, reason, bank_message, said

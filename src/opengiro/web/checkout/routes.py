@@ -41,8 +41,11 @@ if TYPE_CHECKING:
 
     from opengiro.usecases import Core, Standing
 
-Farewell = Callable[[Checkout, str], str]
-"""How a dialect words the way back: a checkout, and whether the payer `finished`, `cancelled` or leaves for `later`."""
+Farewell = Callable[[Checkout, str], str | None]
+"""How a dialect words the way back: a checkout, and whether the payer `finished`, `cancelled` or leaves for `later`.
+
+None says that there is no way back: the page was opened by itself and can be closed.
+"""
 
 _log = structlog.get_logger("opengiro.checkout")
 
@@ -149,7 +152,8 @@ class Desk:
         visit = await self._visit(request)
         if steps.leaves(visit):
             return self._back_to_shop(request, visit)
-        return RedirectResponse(self._farewells[visit.session.dialect](visit, "later"), 303)
+        url = self._farewells[visit.session.dialect](visit, "later")
+        return RedirectResponse(url, 303) if url else _see(visit)
 
     async def status(self, request: Request) -> Response:
         """Tell a waiting page whether another page is due; the bank is asked while somebody waits."""
@@ -207,7 +211,10 @@ class Desk:
             bank = self._core.bank(attempt.bank_id)
             page = view.AnswerBank(bank=bank, fields=asked, values=values, complaints=complaints)
             return self._print(request, visit, page, 422)
-        standing = await answer_fields(self._core, visit.payment.merchant_id, visit.payment.payment_id, values)
+        try:
+            standing = await answer_fields(self._core, visit.payment.merchant_id, visit.payment.payment_id, values)
+        except Refused:
+            return _see(visit, sent=True)  # the bank stopped waiting for it meanwhile
         return _lead_on(visit, standing)
 
     async def check(self, request: Request) -> Response:
@@ -288,6 +295,8 @@ class Desk:
 
     def _back_to_shop(self, request: Request, visit: Checkout) -> Response:
         url = self._farewells[visit.session.dialect](visit, "finished")
+        if url is None:
+            return _see(visit)
         if "sent" in request.query_params:
             return self._print(request, visit, view.GoToShop(url))
         return RedirectResponse(url, 303)
@@ -331,7 +340,7 @@ class Desk:
             csrf=form_token(secret_of(request, handle) or "", handle) if own else "",
             summary=steps.summary(visit),
             may_cancel=own and steps.may_cancel(self._core, visit),
-            may_leave=own and steps.may_choose(visit),
+            may_leave=own and steps.may_choose(visit) and visit.payment.redirect_uri is not None,
             test=steps.is_test(self._core, visit),
             own=own,
             step=steps.step_word(self._core, visit),

@@ -47,7 +47,12 @@ _CHOOSING = frozenset({State.CREATED, State.VALIDATING})
 
 
 def leaves(checkout: Checkout) -> bool:
-    """Whether the payer's part is over: the bank took the order, or it is the shop's turn to confirm."""
+    """Whether the payer's part is over and the shop has a page of its own for them.
+
+    It is over once the bank took the order, or when it is the shop's turn to confirm.
+    """
+    if checkout.payment.redirect_uri is None:
+        return False
     return checkout.payment.state in _LEAVES or isinstance(_action(checkout.attempt), Confirm)
 
 
@@ -90,9 +95,11 @@ def current(core: Core, checkout: Checkout, *, returned: bool = False) -> Page |
 def _waiting(attempt: Attempt, bank: Bank, now: datetime, *, returned: bool) -> Page:
     match attempt.action:
         case Redirect():
-            return AtBank(bank, returned=returned)
+            return AtBank(bank, attempt.ends_at, returned=returned)
         case Decoupled(message):
-            return ApproveOnPhone(bank=bank, message=message, since=attempt.started_at, checked=now)
+            return ApproveOnPhone(
+                bank=bank, message=message, until=attempt.ends_at, since=attempt.started_at, checked=now
+            )
         case AskFields(fields):
             return AnswerBank(bank=bank, fields=fields)
         case Confirm():
@@ -211,6 +218,7 @@ def summary(checkout: Checkout) -> Summary:
         legal_name=merchant.legal_name,
         amount=payment.total,
         payee=sepa_text(first.payee.holder, NAME_LENGTH_MAX),
+        others=len({one.payee.identification for one in payment.instructions}) - 1,
         label=sepa_text(first.label),
         execution=first.execution,
         execution_date=first.execution_date if first.execution is Execution.DEFERRED else None,

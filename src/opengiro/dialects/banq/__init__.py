@@ -1,0 +1,32 @@
+"""The banq wire: password tokens, get-paid-link, short links, webhooks per account space.
+
+It exports two values, because the token endpoint lives beside the wire and words its errors in another way.
+"""
+
+from __future__ import annotations
+
+from opengiro.dialects import Dialect
+from opengiro.dialects.banq import wording
+from opengiro.dialects.banq.bearer import authenticate
+from opengiro.dialects.banq.grants import GRANTS
+from opengiro.dialects.banq.pages import farewell, pages
+from opengiro.dialects.banq.payments import DIALECT as NAME
+from opengiro.dialects.banq.payments import PREFIX
+from opengiro.dialects.banq.routes import ROUTES
+from opengiro.dialects.banq.schema import ErrorOut
+
+__all__ = ["DIALECT", "GRANTS", "farewell"]
+
+DIALECT = Dialect(
+    name=NAME,
+    prefix=PREFIX,
+    routes=ROUTES,
+    error=ErrorOut,
+    scopes={},
+    refuse=wording.refuse,
+    broke=wording.broke,
+    no_route=wording.no_route,
+    wrong_method=wording.wrong_method,
+    pages=pages,
+    authenticate=authenticate,
+)

@@ -1,0 +1,67 @@
+"""The browser's side of the banq wire: short links to payments, and the old addresses of the API's description."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from opengiro.domain.refusals import Refused
+from opengiro.usecases.open_checkout import open_link
+
+if TYPE_CHECKING:
+    from opengiro.usecases import Core
+    from opengiro.usecases.open_checkout import Checkout
+
+DESCRIPTION = "/api/openapi.json"
+
+
+def pages(core: Core) -> Sequence[BaseRoute]:
+    """Return the routes that browsers open."""
+
+    async def enter(request: Request) -> Response:
+        return await _enter(core, request)
+
+    async def describe(_: Request) -> Response:
+        return RedirectResponse(DESCRIPTION, 302)
+
+    link = Route("/{code}", enter, methods=["GET"])
+    # BD33: no other address of one segment has exactly this form.
+    link.path_regex = re.compile(r"^/(?P<code>[A-Za-z0-9]{11})$", re.ASCII)
+    # BC9: two addresses are published for the description of the API.
+    described = [Route(path, describe, methods=["GET"]) for path in ("/core/index.html", "/api/index.html")]
+    return [link, *described]
+
+
+def farewell(_checkout: Checkout, _leaving: str) -> None:
+    """Say that this wire sends payers nowhere: their page was opened beside the shop's."""
+
+
+async def _enter(core: Core, request: Request) -> Response:
+    """Swap the link for a session and a clean URL at once; looking (HEAD) opens nothing."""
+    try:
+        if request.method == "HEAD":
+            return Response(status_code=200 if await core.store.links.find(request.path_params["code"]) else 404)
+        opened = await open_link(core, request.path_params["code"])
+    except Refused:
+        return _dead_end()
+    answer = RedirectResponse(f"/checkout/{opened.handle}", 303)
+    answer.set_cookie(
+        f"opengiro_{opened.handle}",
+        opened.secret,
+        httponly=True,
+        secure=core.own_url.startswith("https:"),
+        samesite="lax",
+    )
+    return answer
+
+
+def _dead_end() -> Response:
+    """Say calmly that there is no such link; nothing of the request is echoed and nobody is sent anywhere."""
+    text = "There is no payment behind this link. Please check the address, or ask whoever sent it for a new one."
+    page = f"<!doctype html><html lang=en><title>Payment link</title><h1>This link does not work</h1><p>{text}</p>"
+    return HTMLResponse(page, 404)
