@@ -67,5 +67,5 @@ payment=$(curl -s $api/payments -H "Authorization: Bearer $token" \\
 code=$(curl -s $api/payments/$payment/scopedtoken -H "Authorization: Bearer $token" \\
   -d scope=payments:validate | pick token)
 
-echo "Pay here: $api/auth/webview/payment?code=$code"
+echo "Pay here: $api/auth/webview/payment?client_id={client_id}&payment_id=$payment&code=$code"
 """
