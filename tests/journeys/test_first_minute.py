@@ -32,7 +32,7 @@ def test_a_newcomer_clicks_from_the_shop_to_a_paid_order(laptop: Laptop, page: P
     page.get_by_role("link", name="Cart").click()
     page.get_by_role("button", name="by bank").click()
 
-    page.get_by_role("link", name="Horizon Bleu").first.click()
+    page.locator("main a", has_text="Horizon Bleu").first.click()  # an option of a list, or a link
     page.locator("main form button.main").click()
 
     page.locator("#login button").click()
