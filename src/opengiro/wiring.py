@@ -29,6 +29,7 @@ from opengiro.usecases import Core
 from opengiro.web.api import api
 from opengiro.web.checkout.routes import checkout
 from opengiro.web.headers import SecurityHeaders
+from opengiro.web.live.routes import live
 from opengiro.workers.deliver import Deliverer
 from opengiro.workers.guard import Guard
 from opengiro.workers.observe import observe
@@ -76,7 +77,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 
 def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """Return the server as one ASGI app; `more` routes come first, as a laptop's extra programs do."""
-    routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS)]
+    routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS), *live(core)]
     for dialect in DIALECTS:
         routes += [*dialect.pages(core), *api(core, dialect)]
     return SecurityHeaders(Starlette(routes=routes), https=settings.own_url.startswith("https:"))
