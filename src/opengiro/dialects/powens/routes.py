@@ -18,6 +18,7 @@ from opengiro.dialects.powens import (
 from opengiro.dialects.powens.directory import ConnectorOut, SourceOut
 from opengiro.dialects.powens.listing import QUERY
 from opengiro.dialects.powens.schema import (
+    LiveTokenOut,
     PaymentIn,
     PaymentOut,
     PaymentsOut,
@@ -110,6 +111,14 @@ ROUTES = (
         rights=(Right.VALIDATE,),
         reads=ScopedTokenIn,
         writes=ScopedTokenOut,
+    ),
+    Route(
+        method="POST",
+        path="/payments/{payment_id}/livetoken",
+        handler=tokens.create_live_token,
+        summary="Get a token with which the payer's browser follows a payment live (ours)",
+        rights=(Right.READ, Right.VALIDATE),
+        writes=LiveTokenOut,
     ),
     Route(
         method="GET",

@@ -128,6 +128,15 @@ class ScopedTokenOut(Struct):
     id_payment: int
 
 
+class LiveTokenOut(Struct):
+    """A token with which a browser follows one payment, and where; an addition of ours."""
+
+    token: str
+    expires_in: int
+    id_payment: int
+    url: str
+
+
 class CurrencyOut(Struct):
     """Currency of a response: a string in requests, an object here."""
 

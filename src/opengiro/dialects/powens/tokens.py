@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 from opengiro.dialects import Answer, Call
 from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body
-from opengiro.dialects.powens.schema import ScopedTokenIn, ScopedTokenOut, TokenIn, TokenOut
+from opengiro.dialects.powens.schema import LiveTokenOut, ScopedTokenIn, ScopedTokenOut, TokenIn, TokenOut
 from opengiro.dialects.powens.wording import SCOPES
 from opengiro.dialects.powens.write import answer
 from opengiro.domain.rights import Right
+from opengiro.usecases.grant_live_token import grant_live_token
 from opengiro.usecases.grant_token import grant_payment_token, grant_service_token
 
 SCOPES_MAX = 16
@@ -37,6 +40,15 @@ async def create_scoped_token(call: Call) -> Answer:
     grant = await grant_payment_token(call.core, call.caller, payment_id, rights)
     expires_in = int(grant.life.total_seconds())
     return answer(ScopedTokenOut(token=grant.token, scope=scopes, expires_in=expires_in, id_payment=payment_id))
+
+
+async def create_live_token(call: Call) -> Answer:
+    """Give a token for the payer's browser, and the address that it opens there."""
+    payment_id = int(call.path["payment_id"])
+    grant = await grant_live_token(call.core, call.caller, payment_id)
+    url = urljoin(call.base, f"/live/{payment_id}")  # live status is below no wire's prefix
+    expires_in = int(grant.life.total_seconds())
+    return answer(LiveTokenOut(token=grant.token, expires_in=expires_in, id_payment=payment_id, url=url))
 
 
 def read_scopes(given: str | list[str] | None, wrong: Complaints) -> tuple[str, set[Right]]:
