@@ -86,7 +86,10 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
 @contextlib.asynccontextmanager
 async def working(core: Core, settings: Settings) -> AsyncIterator[None]:
     """Run the workers for as long as the block lasts."""
-    renders = {powens.DIALECT.name: lambda event: _render_powens(core, event)}
+    renders = {
+        powens.DIALECT.name: lambda event: _render_powens(core, event),
+        banq.DIALECT.name: banq.write_event,
+    }
     async with Post(Guard(settings.private_hosts)) as post, asyncio.TaskGroup() as group:
         loops = [group.create_task(Deliverer(core, post.send, renders).run()), group.create_task(observe(core))]
         try:

@@ -6,13 +6,41 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from opengiro.domain.retry import Streak, next_wait
+from opengiro.domain.retry import Streak, next_counted_wait, next_wait
 
 
 class Topic(StrEnum):
     """What an endpoint wants to hear of."""
 
     PAYMENT_MOVED = "payment_moved"  #: a payment changed its state
+    STATUS_CHANGED = "status_changed"  #: in a space, a payment or transaction opened, got under way, or ended
+
+
+class Resource(StrEnum):
+    """What an event of a space's webhook tells of."""
+
+    PAYMENT = "payment"
+    TRANSACTION = "transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Which move an event tells of, where one move makes several events: of the payment, or of one occurrence."""
+
+    resource: Resource
+    ordinal: int  #: of the move
+    occurrence: int | None = None
+
+    def __str__(self) -> str:
+        """Write it as storage keeps it."""
+        place = "" if self.occurrence is None else f"{self.occurrence}/"
+        return f"{self.resource}/{place}{self.ordinal}"
+
+    @classmethod
+    def parse(cls, text: str) -> About:
+        """Read what storage keeps."""
+        resource, *place, ordinal = text.split("/")
+        return cls(Resource(resource), int(ordinal), int(place[0]) if place else None)
 
 
 class Stage(StrEnum):
@@ -98,6 +126,10 @@ class Webhook:
     disabled_at: datetime | None = None
     streak: Streak = field(default_factory=Streak)
     paused_until: datetime | None = None
+    space_id: str | None = None  #: the account space whose payments it hears of; None hears of payments without one
+    enabled: bool = True  #: as its owner wants it
+    retries: int | None = None  #: attempts after the first; None is the common schedule
+    kinds: tuple[str, ...] = ()  #: what it wants to hear of, in its owner's words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +139,7 @@ class Delivery:
     merchant_id: int
     webhook_id: int
     payment_id: int
-    ordinal: int  #: of the move that is the event
+    ordinal: int  #: of the move that is the event, or of the event where `about` names the move
     stage: Stage
     created_at: datetime
     due_at: datetime
@@ -115,6 +147,7 @@ class Delivery:
     fence: int
     data_id: int | None = None
     body: bytes | None = None
+    about: About | None = None
 
     @property
     def is_test(self) -> bool:
@@ -140,11 +173,19 @@ class Verdict:
     due_at: datetime
 
 
-def plan_verdict(delivery: Delivery, outcome: Outcome, at: datetime, jitter: float) -> Verdict:
+def plan_verdict(
+    delivery: Delivery, outcome: Outcome, at: datetime, jitter: float, retries: int | None = None
+) -> Verdict:
     """Decide what follows from an attempt: taken, tried again later, or parked."""
     if outcome.accepted:
         return Verdict(Stage.DELIVERED, delivery.due_at)
-    wait = None if outcome.gone else next_wait(delivery.attempts + 1, jitter, outcome.retry_after)
+    attempt, asked = delivery.attempts + 1, outcome.retry_after
+    if outcome.gone:
+        wait = None
+    elif retries is None:
+        wait = next_wait(attempt, jitter, asked)
+    else:
+        wait = next_counted_wait(attempt, retries, jitter, asked)
     return Verdict(Stage.PARKED, delivery.due_at) if wait is None else Verdict(Stage.WAITING, at + wait)
 
 

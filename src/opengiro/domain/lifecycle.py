@@ -73,6 +73,14 @@ def move(origin: State, trigger: Trigger) -> State | None:
     return MOVES.get((origin, trigger))
 
 
+def is_news(origin: State | None, target: State) -> bool:
+    """Whether the move matters to whoever only tells open, under way and ended apart."""
+    return origin is not None and not {origin, target} <= _UNDER_WAY
+
+
+_UNDER_WAY = frozenset({State.VALIDATING, State.PENDING})
+
+
 def grid() -> str:
     """Draw State by Trigger as a table for people; the concepts page shows the same one."""
     heads = [trigger.value for trigger in Trigger]

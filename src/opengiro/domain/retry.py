@@ -33,6 +33,11 @@ HELD = timedelta(days=90)
 SECRET_OVERLAP = timedelta(hours=24)
 """How long the secret before the newest stays valid, for receivers to change over."""
 
+RETRIES_MAX = 20
+"""How many retries a receiver may ask for, where it says how many."""
+FIRST_WAIT = timedelta(seconds=10)
+WAIT_MAX = timedelta(hours=10)
+
 SLOTS_MAX = 4
 FAILURES_MAX = 10
 TIMEOUTS_MAX = 2
@@ -53,6 +58,17 @@ def next_wait(attempt: int, jitter: float, asked: timedelta | None = None) -> ti
         return planned
     # A tenth more at most, so that everything held back by one answer does not come back at one instant.
     return max(planned, min(asked, RETRY_AFTER_MAX) * (1 + jitter / 10))
+
+
+def next_counted_wait(attempt: int, retries: int, jitter: float, asked: timedelta | None = None) -> timedelta | None:
+    """Return how long to wait after failed attempt number `attempt` where the receiver set the number of retries.
+
+    Each wait is four times the one before, spread by a quarter to both sides. Retry-After can lengthen it.
+    """
+    if attempt > retries:
+        return None
+    step = min(FIRST_WAIT * (1 << 2 * min(attempt - 1, 16)), WAIT_MAX)
+    return min(max(step * (0.75 + jitter / 2), asked or timedelta()), WAIT_MAX)
 
 
 def read_retry_after(text: str | None, now: datetime) -> timedelta | None:

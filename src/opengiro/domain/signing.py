@@ -48,20 +48,24 @@ def signed_headers(
     body: bytes,
     now: datetime,
     attempt: int,
+    standard_only: bool = False,
 ) -> dict[str, str]:
     """Return the headers that prove one attempt (counted from 1); without a secret it is only identified.
 
-    `secrets` holds the newest first, and the one it replaces as long as both are valid.
+    `secrets` holds the newest first, and the one it replaces as long as both are valid. `standard_only` leaves
+    out what only receivers of the powens wire know.
     """
     timestamp = int(now.timestamp())
     headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp)}
     if not secrets:
         return headers
+    entries = [standard_signature(secret, message_id, timestamp, body) for secret in secrets]
+    headers["webhook-signature"] = " ".join(entries)
+    if standard_only:
+        return headers
     date = powens_date(now)
     alternating = secrets[-attempt % len(secrets)]  # the older one first: receivers know it already
-    entries = [standard_signature(secret, message_id, timestamp, body) for secret in secrets]
     return headers | {
-        "webhook-signature": " ".join(entries),
         "BI-Signature-Date": date,
         "BI-Signature": powens_signature(alternating, method, path, date, body),
     }

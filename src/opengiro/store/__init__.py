@@ -15,6 +15,7 @@ from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.payments import Payments
 from opengiro.store.spaces import Spaces
 from opengiro.store.tokens import Sessions, Tokens
+from opengiro.store.transactions import Transactions
 from opengiro.store.users import Users
 from opengiro.store.webhooks import Webhooks
 
@@ -41,6 +42,7 @@ class Store:
         self.answers = Answers(engine, vault)
         self.banks = Banks(engine)
         self.spaces = Spaces(engine, vault)
+        self.transactions = Transactions(engine)
         self.users = Users(engine, vault)
         self.links = Links(engine, vault)
         self.webhooks = Webhooks(engine, vault)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from opengiro.domain.clock import from_us, to_us
-from opengiro.domain.deliveries import Delivery, DeliveryTry, Failure, Outcome, Stage, Verdict, Webhook
+from opengiro.domain.deliveries import About, Delivery, DeliveryTry, Failure, Outcome, Stage, Verdict, Webhook
 from opengiro.domain.retry import ATTEMPTS_MAX, HELD, KEPT
 from opengiro.store.engines import Row, Write
 
@@ -85,9 +85,14 @@ class Deliveries:
         return writes
 
     def revive(self, webhook: Webhook, at: datetime) -> list[Write]:
-        """Return the writes for an endpoint that accepts: parked deliveries, and after an outage all, are due."""
+        """Return the writes for an endpoint that accepts: parked deliveries, and after an outage all, are due.
+
+        Where the receiver set the number of retries, what was given up stays so until somebody replays it.
+        """
         key = (webhook.merchant_id, webhook.webhook_id, to_us(at))
         after_outage = webhook.streak.broken
+        if webhook.retries is not None:
+            return [Write("hasten_deliveries", key, None)] if after_outage else []
         writes = [Write("revive_parked_deliveries", (*key, after_outage, ATTEMPTS_MAX), None)]
         return [*writes, Write("hasten_deliveries", key, None)] if after_outage else writes
 
@@ -107,7 +112,7 @@ class Deliveries:
     ) -> list[tuple[Delivery, DeliveryTry]]:
         """Return the attempts of a webhook, newest first, each with its delivery."""
         rows = await self.engine.fetch("load_delivery_tries", merchant_id, webhook_id, limit, offset)
-        return [(self._delivery(row[:11]), self._try(row)) for row in rows]
+        return [(self._delivery(row[:12]), self._try(row)) for row in rows]
 
     def forget_old(self, merchant_id: int, webhook_id: int, now: datetime) -> Write:
         """Return the write that drops what has been kept long enough."""
@@ -137,11 +142,12 @@ class Deliveries:
             fence=row[8],
             data_id=row[9],
         )
+        delivery = delivery if row[11] is None else replace(delivery, about=About.parse(row[11]))
         return delivery if row[10] is None else replace(delivery, body=self.vault.open(row[10], _place(delivery)))
 
     def _try(self, row: Row) -> DeliveryTry:
-        attempt, at_us, status, failure, duration_ms, sealed = row[11:]
-        exchange = _decode(self.vault.open(sealed, _try_place(self._delivery((*row[:10], None)), attempt)))
+        attempt, at_us, status, failure, duration_ms, sealed = row[12:]
+        exchange = _decode(self.vault.open(sealed, _try_place(self._delivery((*row[:10], None, None)), attempt)))
         return DeliveryTry(
             attempt=attempt,
             at=from_us(at_us),
@@ -154,6 +160,11 @@ class Deliveries:
                 duration_ms=duration_ms,
             ),
         )
+
+
+def tell(merchant_id: int, payment_id: int, about: About, at: datetime) -> Write:
+    """Return the write that queues an event for the endpoint of the payment's account space, if it has one."""
+    return Write("fan_out_event", (merchant_id, payment_id, to_us(at), about.resource, str(about)), None)
 
 
 def _key(delivery: Delivery) -> tuple[int, int, int, int]:

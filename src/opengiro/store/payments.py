@@ -12,7 +12,8 @@ import msgspec
 
 from opengiro.domain.accounts import Account
 from opengiro.domain.clock import from_us, to_us
-from opengiro.domain.lifecycle import State, Trigger
+from opengiro.domain.deliveries import About, Resource
+from opengiro.domain.lifecycle import State, Trigger, is_news
 from opengiro.domain.money import Money
 from opengiro.domain.parties import Party
 from opengiro.domain.payment import (
@@ -24,6 +25,7 @@ from opengiro.domain.payment import (
     Reason,
     instruction_state,
 )
+from opengiro.store.deliveries import tell
 from opengiro.store.engines import Row, Write
 
 if TYPE_CHECKING:
@@ -150,9 +152,7 @@ class Payments:
             if states is not None:
                 writes.append(Write("update_instruction_states", (*key, states), None))
             for moved in moves:
-                writes.append(_insert_move(moved))
-                event = (*key, moved.ordinal, to_us(moved.at), background)
-                writes.append(Write("fan_out_move", event, None))
+                writes += [_insert_move(moved), *_fan_out(payment, moved, background=background)]
         return writes
 
     def _insert(self, payment: Payment) -> Write:
@@ -318,6 +318,19 @@ def _insert_move(moved: Move) -> Write:
             moved.said,
         ),
     )
+
+
+def _fan_out(payment: Payment, moved: Move, *, background: bool) -> list[Write]:
+    """Return the writes that queue a move: for a space's endpoint, the transaction's event before the payment's."""
+    key = (payment.merchant_id, payment.payment_id)
+    if payment.account_id is None:
+        return [Write("fan_out_move", (*key, moved.ordinal, to_us(moved.at), background), None)]
+    if not is_news(moved.origin, moved.target):
+        return []
+    # The transactions of a recurring payment are its occurrences, which tell for themselves.
+    both = (Resource.TRANSACTION, Resource.PAYMENT)
+    told = both[1:] if payment.execution is Execution.PERIODIC else both
+    return [tell(*key, About(resource, moved.ordinal), moved.at) for resource in told]
 
 
 def _move(row: Row) -> Move:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from opengiro.domain.clock import from_us, to_us
-from opengiro.domain.deliveries import Secret, Topic, Webhook, WebhookAuth
+from opengiro.domain.deliveries import Resource, Secret, Topic, Webhook, WebhookAuth
 from opengiro.domain.retry import Streak
 from opengiro.store.engines import Row, Write
 
@@ -62,6 +62,22 @@ class Webhooks:
         created = to_us(w.created_at)
         values = (w.merchant_id, w.webhook_id, w.dialect, w.topic, w.url, w.auth_id, created)
         return Write("insert_webhook", values)
+
+    def insert_for_space(self, webhook: Webhook) -> Write:
+        """Return the write that adds the webhook of an account space; one that has one is a `Conflict`."""
+        w = webhook
+        key = (w.merchant_id, w.webhook_id, w.dialect, w.topic, w.url, w.auth_id, to_us(w.created_at), w.space_id)
+        return Write("insert_space_webhook", (*key, w.enabled, w.retries, *_kinds(w)))
+
+    def update_for_space(self, webhook: Webhook) -> Write:
+        """Return the write that changes the webhook of an account space and forgives its failures."""
+        w = webhook
+        key = (w.merchant_id, w.webhook_id, w.url, to_us(w.updated_at))
+        return Write("update_space_webhook", (*key, w.enabled, w.retries, *_kinds(w)))
+
+    async def of_space(self, merchant_id: int, space_id: str) -> Webhook | None:
+        """Return the webhook of an account space."""
+        return next((one for one in await self.all(merchant_id) if one.space_id == space_id), None)
 
     def update(self, webhook: Webhook) -> Write:
         """Return the write that changes URL and key, enables it and forgives its failures."""
@@ -131,8 +147,8 @@ class Webhooks:
         )
 
     def _endpoint(self, row: Row) -> Endpoint:
-        secrets = () if row[13] is None else self._open(row[13], row[0], row[5])
-        return Endpoint(_webhook(row[:13]), secrets)
+        secrets = () if row[17] is None else self._open(row[17], row[0], row[5])
+        return Endpoint(_webhook(row[:17]), secrets)
 
 
 def _webhook(row: Row) -> Webhook:
@@ -148,7 +164,17 @@ def _webhook(row: Row) -> Webhook:
         disabled_at=None if row[8] is None else from_us(row[8]),
         streak=Streak(*row[9:12]),
         paused_until=None if row[12] is None else from_us(row[12]),
+        space_id=row[13],
+        enabled=bool(row[14]),
+        retries=row[15],
+        kinds=msgspec.json.decode(row[16], type=tuple[str, ...]),
     )
+
+
+def _kinds(webhook: Webhook) -> tuple[str, str]:
+    """Return what its owner wrote, and what of it an event is looked for in: known words between spaces."""
+    heard = [resource for resource in Resource if resource in {kind.lower() for kind in webhook.kinds}]
+    return msgspec.json.encode(webhook.kinds).decode(), f" {' '.join(heard)} "
 
 
 def _place(merchant_id: int, auth_id: int) -> str:

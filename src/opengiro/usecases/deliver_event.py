@@ -10,7 +10,7 @@ A crash between 3 and 4 sends the same bytes again under the same id; receivers 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,17 +19,21 @@ from urllib.parse import urlsplit
 from opengiro import __version__
 from opengiro.domain.clock import to_us
 from opengiro.domain.deliveries import (
+    About,
     Delivery,
     DeliveryTry,
     Failure,
     Outcome,
+    Resource,
     Secret,
     Stage,
+    Topic,
     Verdict,
     message_id,
     plan_verdict,
 )
 from opengiro.domain.identifiers import payment_id as draw_id
+from opengiro.domain.lifecycle import is_news
 from opengiro.domain.signing import signed_headers
 from opengiro.store import Conflict, Write
 from opengiro.store.payments import as_of
@@ -37,6 +41,7 @@ from opengiro.store.payments import as_of
 if TYPE_CHECKING:
     from opengiro.domain.deliveries import Webhook
     from opengiro.domain.merchants import Merchant
+    from opengiro.domain.occurrence import Occurrence, OccurrenceMove
     from opengiro.domain.payment import Move, Payment
     from opengiro.store.webhooks import Endpoint
     from opengiro.usecases import Core
@@ -53,13 +58,11 @@ class Event:
 
     merchant: Merchant
     payment: Payment
-    move: Move
+    move: Move | OccurrenceMove
     data_id: int
-
-    @property
-    def sequence(self) -> int:
-        """Count the events of this payment from 1 without gaps; its creation, move 0, is no event."""
-        return self.move.ordinal
+    sequence: int  #: counts the events of what it tells of from 1 without gaps; a creation, move 0, is no event
+    resource: Resource | None = None  #: what it tells of, where one move makes several events
+    occurrence: Occurrence | None = None  #: the one it tells of
 
 
 Render = Callable[[Event], bytes]
@@ -114,7 +117,7 @@ async def note_malfunction(core: Core, claim: Claim) -> None:
     """Keep that we could not make an attempt ourselves, so that it is retried like any other and parked in the end."""
     now = core.now(claim.webhook.merchant_id)
     outcome = Outcome(failure=Failure.INTERNAL)
-    verdict = plan_verdict(claim.delivery, outcome, now, _jitter(core))
+    verdict = plan_verdict(claim.delivery, outcome, now, _jitter(core), claim.webhook.retries)
     tried = DeliveryTry(attempt=claim.delivery.attempts + 1, at=now, request_headers=(), outcome=outcome)
     await core.store.commit(core.store.deliveries.settle(claim.delivery, verdict, tried))
 
@@ -139,9 +142,28 @@ async def _fix_body(core: Core, claim: Claim, render: Render) -> Delivery:
 
 async def _event(core: Core, delivery: Delivery, data_id: int) -> Event:
     payment = await core.payment(delivery.merchant_id, delivery.payment_id)
+    merchant, about = await core.merchant(delivery.merchant_id), delivery.about
+    if about and about.occurrence is not None:
+        return await _occurrence_event(core, merchant, payment, about, data_id)
     moves = await core.store.payments.moves(delivery.merchant_id, delivery.payment_id)
-    moved = moves[delivery.ordinal]
-    return Event(await core.merchant(delivery.merchant_id), as_of(payment, moved), moved, data_id)
+    if about is None:
+        moved = moves[delivery.ordinal]
+        return Event(merchant, as_of(payment, moved), moved, data_id, moved.ordinal)
+    moved = moves[about.ordinal]
+    return Event(merchant, as_of(payment, moved), moved, data_id, _news(moves, about), about.resource)
+
+
+async def _occurrence_event(core: Core, merchant: Merchant, payment: Payment, about: About, data_id: int) -> Event:
+    door, key = core.store.occurrences, (payment.merchant_id, payment.payment_id)
+    ordinal = about.occurrence or 0
+    (occurrence,) = await door.of_payment(*key, ordinal - 1, 1)
+    moves = await door.moves(*key, ordinal)
+    moved = moves[about.ordinal]
+    return Event(merchant, payment, moved, data_id, _news(moves, about), about.resource, occurrence)
+
+
+def _news(moves: Sequence[Move | OccurrenceMove], about: About) -> int:
+    return sum(is_news(moved.origin, moved.target) for moved in moves[: about.ordinal + 1])
 
 
 def _request(core: Core, endpoint: Endpoint, delivery: Delivery, merchant: Merchant) -> tuple[dict[str, str], bytes]:
@@ -159,8 +181,9 @@ def _request(core: Core, endpoint: Endpoint, delivery: Delivery, merchant: Merch
         # Receivers hold the date against their own clocks, which nobody moved.
         now=core.clock.real(),
         attempt=delivery.attempts + 1,
+        standard_only=endpoint.webhook.topic is Topic.STATUS_CHANGED,
     )
-    if merchant.settings.get(_COMPRESSION) == "1":
+    if merchant.settings.get(_COMPRESSION) == "1" and endpoint.webhook.topic is Topic.PAYMENT_MOVED:
         return headers | {"Content-Encoding": "gzip"}, gzip.compress(body, mtime=0)
     return headers, body
 
@@ -171,7 +194,7 @@ def _valid(secrets: tuple[Secret, ...], now: datetime) -> list[str]:
 
 async def _keep(core: Core, claim: Claim, headers: Mapping[str, str], outcome: Outcome) -> None:
     now = core.now(claim.webhook.merchant_id)
-    verdict = plan_verdict(claim.delivery, outcome, now, _jitter(core))
+    verdict = plan_verdict(claim.delivery, outcome, now, _jitter(core), claim.webhook.retries)
     tried = DeliveryTry(
         attempt=claim.delivery.attempts + 1,
         at=now,

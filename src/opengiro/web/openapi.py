@@ -66,7 +66,7 @@ def _operation(dialect: Dialect, route: Route, schemas: dict[str, Any], componen
         "summary": route.summary,
         "security": _security(route),
         "parameters": _parameters(route),
-        "responses": {str(route.status): _success(route, schemas), **_problems(route)},
+        "responses": {**_successes(route, schemas), **_problems(route)},
     }
     if route.rights is not None:
         described["description"] = f"Needs {_openers(dialect, route.rights)}."
@@ -104,6 +104,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
     key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
     return [*named, *asked, *([key] if route.method == "POST" and route.rights is not None else [])]
+
+
+def _successes(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {str(status): _success(route, schemas) for status in (route.status, route.or_status) if status}
 
 
 def _success(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
 from opengiro.dialects import Answer, Call
@@ -17,13 +18,21 @@ from opengiro.dialects.banq.read import (
     read_order_code,
     read_page,
 )
-from opengiro.dialects.banq.schema import PaidLinkIn, PaymentsOut, TransactionsOut
+from opengiro.dialects.banq.schema import PaidLinkIn, PaymentsOut, TransactionOut, TransactionsOut
 from opengiro.dialects.banq.wording import FREQUENCIES, ONCE
-from opengiro.dialects.banq.write import Facts, answer, write_paid_link, write_payment, write_transaction
+from opengiro.dialects.banq.write import (
+    Facts,
+    answer,
+    write_occurrence,
+    write_paid_link,
+    write_payment,
+    write_transaction,
+)
 from opengiro.domain.identifiers import link_code, payment_guid_of
+from opengiro.domain.occurrence import Occurrence
 from opengiro.domain.payment import Execution, Payment
-from opengiro.domain.recurrence import civil_day
-from opengiro.domain.refusals import Complaint, Refusal, Refused
+from opengiro.domain.recurrence import Recurrence, civil_day
+from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.sepa_text import sepa_text
 from opengiro.domain.spaces import MerchantAccount
 from opengiro.usecases.create_payment import CreatePayment, NewInstruction, create_payment
@@ -76,6 +85,9 @@ async def read_transaction(call: Call) -> Answer:
     """Read a transaction by its guid or its number (BD10)."""
     reach = await reach_of(call)
     guid = read_guid(call.path["resource"])
+    occurrence = await _find_occurrence(call, guid)
+    if occurrence is not None:
+        return answer(await _write_occurrence(call, occurrence, reach))
     payment = await _find(call, payment_guid_of(guid) if guid else None)
     if payment.execution is Execution.PERIODIC:
         raise Refused(Refusal.NOT_FOUND)
@@ -85,7 +97,11 @@ async def read_transaction(call: Call) -> Answer:
 async def list_payments(call: Call) -> Answer:
     """List payments to the caller's accounts (BD18)."""
     reach = await reach_of(call)
-    payments, total = await _page(call, reach)
+    limit, offset = read_page(call)
+    order = "p.created_us DESC, p.payment_id DESC"
+    payments, total = await call.core.store.payments.page(
+        call.caller.merchant_id, *_filter(call, reach), order, limit, offset
+    )
     written = [write_payment(one, await _facts(call, one, reach)) for one in payments]
     return answer(PaymentsOut(payments=written, total=total))
 
@@ -93,8 +109,9 @@ async def list_payments(call: Call) -> Answer:
 async def list_transactions(call: Call) -> Answer:
     """List transactions to the caller's accounts (BD18)."""
     reach = await reach_of(call)
-    payments, total = await _page(call, reach, f"p.execution <> '{Execution.PERIODIC}'")
-    written = [write_transaction(one, await _facts(call, one, reach)) for one in payments]
+    page = read_page(call)
+    listed, total = await call.core.store.transactions.page(call.caller.merchant_id, *_filter(call, reach), *page)
+    written = [await _write_listed(call, payment_id, ordinal, reach) for payment_id, ordinal in listed]
     return answer(TransactionsOut(transactions=written, total=total))
 
 
@@ -113,7 +130,8 @@ async def _instruction(
 ) -> NewInstruction | None:
     merchant = await call.core.merchant(call.caller.merchant_id)
     label = read_comment(body.comment, wrong)
-    due = _due(body, civil_day(call.core.now(merchant.merchant_id), merchant.zone), wrong)
+    today = civil_day(call.core.now(merchant.merchant_id), merchant.zone)
+    when = _when(body, today, wrong)
     if account is None:
         return None
     if body.currency and body.currency.upper() != account.currency:
@@ -124,9 +142,10 @@ async def _instruction(
     return NewInstruction(
         amount=funds,
         label=label or _label(body, merchant.name),
-        execution=Execution.DEFERRED if due else Execution.INSTANT,
+        execution=when.execution,
         payee=account.payee,
-        execution_date=due,
+        execution_date=when.day,
+        recurrence=when.recurrence,
     )
 
 
@@ -136,15 +155,27 @@ def _label(body: PaidLinkIn, name: str) -> str:
     return code if len(code) <= 140 and sepa_text(code).strip() else name
 
 
-def _due(body: PaidLinkIn, today: date, wrong: Complaints) -> date | None:
-    """Return the date of a payment that is scheduled; one that has passed means at once (BD12)."""
-    frequency = (body.frequency or ONCE).lower()
-    if frequency in FREQUENCIES:
-        raise Refused(Refusal.FEATURE_DISABLED, Complaint("frequency", "recurring payments are not enabled"))
-    if frequency != ONCE:
-        wrong.add("frequency", f"is {ONCE} or one of {', '.join(FREQUENCIES)}")
+@dataclass(frozen=True, slots=True)
+class _When:
+    execution: Execution
+    day: date | None = None
+    recurrence: Recurrence | None = None
+
+
+def _when(body: PaidLinkIn, today: date, wrong: Complaints) -> _When:
+    """Return when money is to move: at once, on a later day, or again and again (BD12)."""
+    word = (body.frequency or ONCE).lower()
     start = read_date(body.start_date, "startDate", wrong)
-    return start if start and start > today else None
+    if word == ONCE:  # a day that has passed means at once, and an end means nothing
+        return _When(Execution.DEFERRED, start) if start and start > today else _When(Execution.INSTANT)
+    frequency = FREQUENCIES.get(word)
+    if frequency is None:
+        wrong.add("frequency", f"is {ONCE} or one of {', '.join(FREQUENCIES)}")
+        return _When(Execution.INSTANT)
+    end = read_date(body.end_date, "endDate", wrong)
+    if end and end < max(start or today, today):
+        wrong.add("endDate", "is neither past nor before startDate")
+    return _When(Execution.PERIODIC, recurrence=Recurrence(frequency, start or today, end))
 
 
 async def _find(call: Call, guid: str | None) -> Payment:
@@ -177,17 +208,38 @@ async def _facts(call: Call, payment: Payment, reach: Reach) -> Facts:
     )
 
 
-async def _page(call: Call, reach: Reach, *where: str) -> tuple[list[Payment], int]:
-    limit, offset = read_page(call)
+async def _find_occurrence(call: Call, guid: str | None) -> Occurrence | None:
+    door, merchant_id = call.core.store.occurrences, call.caller.merchant_id
+    number = read_number(call.path["resource"])
+    if guid is not None:
+        return await door.by_guid(merchant_id, guid)
+    return None if number is None else await door.by_number(merchant_id, number)
+
+
+async def _write_occurrence(call: Call, occurrence: Occurrence, reach: Reach) -> TransactionOut:
+    payment = await call.core.payment(occurrence.merchant_id, occurrence.payment_id)
+    return write_occurrence(occurrence, payment, await _facts(call, payment, reach))
+
+
+async def _write_listed(call: Call, payment_id: int, ordinal: int | None, reach: Reach) -> TransactionOut:
+    if ordinal is not None:
+        door = call.core.store.occurrences
+        (occurrence,) = await door.of_payment(call.caller.merchant_id, payment_id, ordinal - 1, 1)
+        return await _write_occurrence(call, occurrence, reach)
+    payment = await call.core.payment(call.caller.merchant_id, payment_id)
+    return write_transaction(payment, await _facts(call, payment, reach))
+
+
+def _filter(call: Call, reach: Reach) -> tuple[list[str], list[str]]:
+    """Return conditions on payments and their parameters from `$2` on: the caller's accounts, and an order's code."""
     params = list(reach.accounts)
     places = ", ".join(f"${at}" for at in range(2, 2 + len(params)))
-    conditions = [f"p.account_id IN ({places or 'NULL'})", *where]
+    conditions = [f"p.account_id IN ({places or 'NULL'})"]
     order_code = call.query.get("externalOrderCode")
     if order_code is not None:
         params.append(order_code)
         conditions.append(f"p.order_code = ${1 + len(params)}")
-    order = "p.created_us DESC, p.payment_id DESC"
-    return await call.core.store.payments.page(call.caller.merchant_id, conditions, params, order, limit, offset)
+    return conditions, params
 
 
 def _url(call: Call, code: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opengiro.dialects import Route
-from opengiro.dialects.banq import payments, users
+from opengiro.dialects.banq import payments, users, webhooks
 from opengiro.dialects.banq.schema import (
     BanqsOut,
     PaidLinkIn,
@@ -13,8 +13,12 @@ from opengiro.dialects.banq.schema import (
     TransactionOut,
     TransactionsOut,
     UserOut,
+    WebhookIn,
+    WebhookOut,
 )
 from opengiro.domain.rights import Right
+
+_CONFIG = "/v1/account-spaces/{space}/webhook-config"
 
 ROUTES = (
     Route(
@@ -80,5 +84,42 @@ ROUTES = (
         rights=(Right.PROFILE,),
         writes=UserOut,
         query=users.ME_QUERY,
+    ),
+    Route(
+        method="POST",
+        path=_CONFIG,
+        handler=webhooks.create,
+        summary="Make or replace the webhook of an account space",
+        rights=(Right.CONFIGURE,),
+        reads=WebhookIn,
+        writes=WebhookOut,
+        status=201,
+        or_status=200,
+        location="/v1/account-spaces/{accountSpaceId}/webhook-config",
+    ),
+    Route(
+        method="PATCH",
+        path=_CONFIG,
+        handler=webhooks.change,
+        summary="Change the webhook of an account space",
+        rights=(Right.CONFIGURE,),
+        reads=WebhookIn,
+        writes=WebhookOut,
+    ),
+    Route(
+        method="GET",
+        path=_CONFIG,
+        handler=webhooks.read,
+        summary="Read the webhook of an account space",
+        rights=(Right.CONFIGURE,),
+        writes=WebhookOut,
+    ),
+    Route(
+        method="DELETE",
+        path=_CONFIG,
+        handler=webhooks.delete,
+        summary="End the webhook of an account space",
+        rights=(Right.CONFIGURE,),
+        status=204,
     ),
 )

@@ -163,6 +163,38 @@ class UserOut(Struct, rename="camel", omit_defaults=True):
     banq_accounts: list[BanqAccountOut] | UnsetType = UNSET
 
 
+class WebhookIn(Struct, rename="camel"):
+    """Body of a webhook-config that is made or changed; `webHookTypes` has its capital H."""
+
+    url: str | None = None
+    enabled: bool | None = None
+    retry_count: int | None = None
+    web_hook_types: list[str] | None = None
+
+
+class WebhookOut(Struct, rename="camel", omit_defaults=True):
+    """A webhook-config; the signing secret is shown when it is made, never again (BD25, BD26)."""
+
+    account_space_id: str
+    url: str
+    enabled: bool
+    retry_count: int
+    web_hook_types: list[str]
+    secret: str | UnsetType = UNSET
+
+
+class EventOut(Struct, rename="camel"):
+    """What a webhook receives (BD22)."""
+
+    action: str
+    resource_type: str
+    resource_id: str
+    id: str
+    sequence: int
+    created_at: str
+    external_order_code: str | None
+
+
 class ErrorOut(Struct):
     """What every refusal of this wire holds (BD20)."""
 

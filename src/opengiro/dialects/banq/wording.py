@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from opengiro.domain.deliveries import Resource
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Reason
 from opengiro.domain.recurrence import Frequency
@@ -112,6 +113,10 @@ FREQUENCIES = MappingProxyType(
     }
 )
 """Frequency of the wire -> ours, other than `once` (BD12)."""
+
+
+RESOURCES = MappingProxyType({Resource.PAYMENT: "Payment", Resource.TRANSACTION: "Transaction"})
+"""What an event tells of -> resourceType."""
 
 
 def status_of(state: State, reason: Reason | None) -> str:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from opengiro.dialects.banq.schema import (
     BanqAccountOut,
     BanqOut,
+    EventOut,
     LinkOut,
     PaidLinkOut,
     PaymentOut,
@@ -21,7 +22,8 @@ from opengiro.dialects.banq.schema import (
     SpaceOut,
     TransactionOut,
 )
-from opengiro.dialects.banq.wording import FREQUENCIES, ONCE, fail_reason_of, status_of
+from opengiro.dialects.banq.wording import FREQUENCIES, ONCE, RESOURCES, fail_reason_of, status_of
+from opengiro.domain.deliveries import Resource, message_id
 from opengiro.domain.identifiers import transaction_guid
 from opengiro.domain.parties import PartyKind
 from opengiro.domain.recurrence import civil_day
@@ -29,8 +31,10 @@ from opengiro.domain.spaces import SpaceKind
 from opengiro.store.answers import Answer
 
 if TYPE_CHECKING:
+    from opengiro.domain.occurrence import Occurrence
     from opengiro.domain.payment import Move, Payment
     from opengiro.domain.spaces import MerchantAccount, Space
+    from opengiro.usecases.deliver_event import Event
 
 _WORDS = {frequency: word for word, frequency in FREQUENCIES.items()}
 
@@ -90,6 +94,22 @@ def write_transaction(payment: Payment, facts: Facts) -> TransactionOut:
     return TransactionOut(**values | {"guid": transaction_guid(payment.guid), "payment_guid": payment.guid})
 
 
+def write_occurrence(occurrence: Occurrence, payment: Payment, facts: Facts) -> TransactionOut:
+    """Write one date's transaction of a recurring payment (BD15)."""
+    status = status_of(occurrence.state, occurrence.reason)
+    updated_at = write_instant(occurrence.updated_at)
+    own = {
+        "id": occurrence.number,
+        "guid": occurrence.guid,
+        "status": status,
+        "fail_reason": fail_reason_of(occurrence.state, occurrence.reason),
+        "created_at": write_instant(occurrence.created_at),
+        "updated_at": updated_at,
+        "completed_at": updated_at if status == "completed" else None,
+    }
+    return TransactionOut(**_values(write_transaction(payment, facts)) | own)
+
+
 def write_account(account: MerchantAccount) -> BanqAccountOut:
     """Write an account as its owner sees it."""
     values = _values(_banq(account))
@@ -99,6 +119,27 @@ def write_account(account: MerchantAccount) -> BanqAccountOut:
 def write_space(space: Space) -> SpaceOut:
     """Write an account space."""
     return SpaceOut(account_space_id=space.space_id, platform_id=space.platform_id, name=space.name, type=space.kind)
+
+
+def write_event(event: Event) -> bytes:
+    """Write what a webhook receives: which resource got which status, and nothing a receiver could believe (BD22)."""
+    resource = event.resource or Resource.PAYMENT
+    written = EventOut(
+        action=status_of(event.move.target, event.move.reason),
+        resource_type=RESOURCES[resource],
+        resource_id=_guid(event, resource),
+        id=message_id(event.data_id),
+        sequence=event.sequence,
+        created_at=write_instant(event.move.at),
+        external_order_code=event.payment.order_code,
+    )
+    return msgspec.json.encode(written)
+
+
+def _guid(event: Event, resource: Resource) -> str:
+    if event.occurrence is not None:
+        return event.occurrence.guid
+    return event.payment.guid if resource is Resource.PAYMENT else transaction_guid(event.payment.guid)
 
 
 def write_instant(instant: datetime) -> str:

@@ -13,6 +13,26 @@ WHERE w.merchant_id = $1 AND w.topic = 'payment_moved' AND w.deleted_us IS NULL 
         SELECT 1 FROM settings s
         WHERE s.merchant_id = $1 AND s.key = 'payment.state_updated_webhook.systematic' AND s.value = '0'));
 
+-- name: fan_out_event
+-- What a space's endpoint hears when a payment to one of its accounts changes: the next event of that payment there.
+-- $4 is what it tells of, $5 that in full. It waits for an earlier event that is being retried.
+INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us, about)
+SELECT w.merchant_id, w.webhook_id, $2,
+    1 + COALESCE((
+        SELECT MAX(e.ordinal) FROM deliveries e
+        WHERE e.merchant_id = w.merchant_id AND e.webhook_id = w.webhook_id AND e.payment_id = $2), 0),
+    $3,
+    COALESCE((
+        SELECT MAX(e.due_us) FROM deliveries e
+        WHERE e.merchant_id = w.merchant_id AND e.webhook_id = w.webhook_id AND e.payment_id = $2
+            AND e.stage = 'waiting' AND e.due_us > $3), $3),
+    $5
+FROM payments p
+    JOIN accounts a ON a.merchant_id = p.merchant_id AND a.account_id = p.account_id
+    JOIN webhooks w ON w.merchant_id = p.merchant_id AND w.space_id = a.space_id
+WHERE p.merchant_id = $1 AND p.payment_id = $2 AND w.topic = 'status_changed' AND w.enabled
+    AND w.deleted_us IS NULL AND w.disabled_us IS NULL AND w.hears LIKE '% ' || $4 || ' %';
+
 -- name: insert_test_delivery
 -- A delivery that no move caused, with its body ready.
 INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us, data_id, sealed)
@@ -30,7 +50,7 @@ WHERE (merchant_id, webhook_id, payment_id, ordinal) IN (
                 AND e.ordinal < d.ordinal AND e.stage IN ('waiting', 'sending'))
     ORDER BY d.due_us, d.payment_id, d.ordinal LIMIT $5)
     AND stage = 'waiting'
-RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed;
+RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed, about;
 
 -- name: free_lapsed_deliveries
 -- Whoever claimed these died; $1 is real time, which leases follow.
@@ -76,7 +96,7 @@ WHERE merchant_id = $1 AND webhook_id = $2 AND stage = 'waiting' AND due_us > $3
 -- Send it again, the same bytes, as if it had just become due.
 UPDATE deliveries SET stage = 'waiting', due_us = $4
 WHERE merchant_id = $1 AND webhook_id = $2 AND data_id = $3 AND stage IN ('delivered', 'parked', 'waiting')
-RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed;
+RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed, about;
 
 -- name: insert_delivery_try
 -- What one attempt sent and heard.
@@ -87,7 +107,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 -- name: load_delivery_tries
 -- The newest attempts of one webhook with the delivery each belongs to.
 SELECT d.merchant_id, d.webhook_id, d.payment_id, d.ordinal, d.stage, d.created_us, d.due_us, d.attempts, d.fence,
-    d.data_id, d.sealed, t.attempt, t.at_us, t.status, t.failure, t.duration_ms, t.sealed
+    d.data_id, d.sealed, d.about, t.attempt, t.at_us, t.status, t.failure, t.duration_ms, t.sealed
 FROM delivery_tries t JOIN deliveries d ON d.merchant_id = t.merchant_id AND d.webhook_id = t.webhook_id
     AND d.payment_id = t.payment_id AND d.ordinal = t.ordinal
 WHERE t.merchant_id = $1 AND t.webhook_id = $2
@@ -95,7 +115,7 @@ ORDER BY t.at_us DESC, t.attempt DESC LIMIT $3 OFFSET $4;
 
 -- name: load_deliveries
 -- The newest deliveries of one webhook; $3 names a stage, null means all.
-SELECT merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed
+SELECT merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed, about
 FROM deliveries
 WHERE merchant_id = $1 AND webhook_id = $2 AND (CAST($3 AS TEXT) IS NULL OR stage = $3)
 ORDER BY created_us DESC, payment_id DESC, ordinal DESC LIMIT $4 OFFSET $5;

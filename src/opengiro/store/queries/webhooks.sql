@@ -34,6 +34,18 @@ UPDATE webhooks SET url = $3, auth_id = $4, updated_us = $5, disabled_us = NULL,
     failures = 0, timeouts = 0, pauses = 0, paused_until_us = NULL
 WHERE merchant_id = $1 AND webhook_id = $2 AND deleted_us IS NULL;
 
+-- name: insert_space_webhook
+-- The one endpoint of an account space.
+INSERT INTO webhooks (merchant_id, webhook_id, dialect, topic, url, auth_id, created_us, updated_us, space_id, enabled,
+    retries, kinds, hears)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12);
+
+-- name: update_space_webhook
+-- Change it; it is forgiven its failures, and heard again if it was gone.
+UPDATE webhooks SET url = $3, updated_us = $4, enabled = $5, retries = $6, kinds = $7, hears = $8, disabled_us = NULL,
+    failures = 0, timeouts = 0, pauses = 0, paused_until_us = NULL
+WHERE merchant_id = $1 AND webhook_id = $2 AND deleted_us IS NULL;
+
 -- name: delete_webhook
 -- Nothing is delivered there any more; what was is still listed for a while.
 UPDATE webhooks SET deleted_us = $3 WHERE merchant_id = $1 AND webhook_id = $2 AND deleted_us IS NULL;
@@ -45,7 +57,7 @@ UPDATE webhooks SET disabled_us = $3 WHERE merchant_id = $1 AND webhook_id = $2 
 -- name: load_webhooks
 -- All webhooks of a merchant that were not deleted, oldest first.
 SELECT merchant_id, webhook_id, dialect, topic, url, auth_id, created_us, updated_us, disabled_us,
-    failures, timeouts, pauses, paused_until_us
+    failures, timeouts, pauses, paused_until_us, space_id, enabled, retries, kinds
 FROM webhooks WHERE merchant_id = $1 AND deleted_us IS NULL ORDER BY webhook_id;
 
 -- name: last_webhook_id
@@ -55,11 +67,11 @@ SELECT COALESCE(MAX(webhook_id), 0) FROM webhooks WHERE merchant_id = $1;
 -- name: load_due_webhooks
 -- Endpoints that have something due and are not paused, on their merchants' clocks; $1 is real time.
 SELECT w.merchant_id, w.webhook_id, w.dialect, w.topic, w.url, w.auth_id, w.created_us, w.updated_us, w.disabled_us,
-    w.failures, w.timeouts, w.pauses, w.paused_until_us, a.sealed
+    w.failures, w.timeouts, w.pauses, w.paused_until_us, w.space_id, w.enabled, w.retries, w.kinds, a.sealed
 FROM webhooks w
     JOIN merchants m ON m.merchant_id = w.merchant_id
     LEFT JOIN webhook_auths a ON a.merchant_id = w.merchant_id AND a.auth_id = w.auth_id
-WHERE w.deleted_us IS NULL AND w.disabled_us IS NULL
+WHERE w.deleted_us IS NULL AND w.disabled_us IS NULL AND w.enabled
     AND (w.paused_until_us IS NULL OR w.paused_until_us <= $1 + m.clock_offset_us)
     AND EXISTS (
         SELECT 1 FROM deliveries d
