@@ -18,6 +18,7 @@ from opengiro.usecases.recall_answer import recall_answer
 
 if TYPE_CHECKING:
     from opengiro.domain.accounts import Account
+    from opengiro.domain.banks import Bank
     from opengiro.domain.merchants import Application, Merchant
     from opengiro.domain.money import Money
     from opengiro.domain.parties import Party
@@ -66,11 +67,10 @@ async def create_payment(
         return kept
     merchant = await core.merchant(command.merchant_id)
     application = await core.store.applications.load(command.merchant_id, command.client_id)
-    if command.bank_id:
-        core.bank(command.bank_id)
+    bank = core.bank(command.bank_id) if command.bank_id else None
     for _ in range(_ID_TRIES):
         now = core.now(command.merchant_id)
-        payment = plan_payment(command, merchant, application, now, core.chance)
+        payment = plan_payment(command, merchant, application, bank, now, core.chance)
         answer = render(payment)
         writes = core.store.payments.create(payment)
         if command.link_code:
@@ -92,6 +92,7 @@ def plan_payment(
     command: CreatePayment,
     merchant: Merchant,
     application: Application | None,
+    bank: Bank | None,
     now: datetime,
     chance: Callable[[int], bytes],
 ) -> Payment:
@@ -115,6 +116,7 @@ def plan_payment(
         operator_party=command.operator_party,
         bank_id=command.bank_id,
         bank_locked=command.bank_id is not None,
+        country=bank.countries[0] if bank else None,
         defaults=command.defaults,
         order_code=command.order_code,
         account_id=command.account_id,
