@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
-from opengiro_kit.webhooks import bi_signature
-from opengiro_kit.webhooks import standard_signature as kit_signature
+from opengiro_kit.signatures import bi_signature
+from opengiro_kit.signatures import standard_signature as kit_signature
 
 from opengiro.domain.signing import (
     new_secret,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opengiro_kit import Doubt, PaymentEvent, WebhookRefused, read_event
-from opengiro_kit.webhooks import BODY_MAX_BYTES, bi_signature, standard_signature
+from opengiro_kit.signatures import BODY_MAX_BYTES, bi_signature, standard_signature
 
 SECRET = "test-secret"
 PATH = "/v1/webhook-listener"

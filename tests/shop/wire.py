@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import httpx2
 import msgspec
 from opengiro_kit.powens import Credentials
-from opengiro_kit.webhooks import bi_signature
+from opengiro_kit.signatures import bi_signature
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response

@@ -13,14 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from opengiro_kit.ledger import ClaimLost, Finished, Ledger
-from opengiro_kit.powens.client import AsyncPowensClient, PowensClient
-from opengiro_kit.powens.objects import Payment, PaymentState
+from opengiro_kit.words import AnyPayment, Standing
 
 Transaction = TypeVar("Transaction")
-Effect = Callable[[Transaction, Payment], None]
+Paid = TypeVar("Paid", bound=AnyPayment)
+Paid_co = TypeVar("Paid_co", bound=AnyPayment, covariant=True)
+Effect = Callable[[Transaction, Paid], None]
 
 
 class Outcome(StrEnum):
@@ -35,33 +36,54 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the shop expects; `payment_id` is the one the shop stored, never one that a visitor brought."""
+    """What the shop expects.
+
+    Args:
+        payment_id: the id or guid that the shop stored, never one that a visitor brought. None where it was never
+            learnt: then a payment belongs to the order when it was created under the order's id.
+        comment: what the payer reads beside the amount.
+    """
 
     id: str
-    payment_id: int
+    payment_id: int | str | None
     amount: Decimal
     currency: str
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Generic[Paid]):
     """How the order stands; `first` is true for the one call whose effect was kept."""
 
     outcome: Outcome
-    payment: Payment
+    payment: Paid
     first: bool = False
     why: str = ""
 
 
+class Reads(Protocol[Paid_co]):
+    """A client of either wire."""
+
+    def payment(self, payment_id: Any, /) -> Paid_co:
+        """Read a payment."""
+
+
+class ReadsAsync(Protocol[Paid_co]):
+    """An asynchronous client of either wire."""
+
+    async def payment(self, payment_id: Any, /) -> Paid_co:
+        """Read a payment."""
+
+
 def settle(
-    client: PowensClient,
+    client: Reads[Paid],
     order: Order,
     ledger: Ledger[Transaction],
-    on_paid: Effect[Transaction],
-    on_failed: Effect[Transaction] | None = None,
+    on_paid: Effect[Transaction, Paid],
+    on_failed: Effect[Transaction, Paid] | None = None,
     *,
     accepted_is_paid: bool = False,
-) -> Settlement:
+) -> Settlement[Paid]:
     """Read the order's payment and act on it once.
 
     Args:
@@ -70,36 +92,39 @@ def settle(
         on_failed: the same for a payment that can no longer succeed, once for each payment.
         accepted_is_paid: take `accepted`, where the bank will send no further news, as paid.
     """
-    payment = client.payment(order.payment_id)
+    payment = client.payment(_known(order))
     return conclude(order, payment, ledger, on_paid, on_failed, accepted_is_paid=accepted_is_paid)
 
 
 async def settle_async(
-    client: AsyncPowensClient,
+    client: ReadsAsync[Paid],
     order: Order,
     ledger: Ledger[Transaction],
-    on_paid: Effect[Transaction],
-    on_failed: Effect[Transaction] | None = None,
+    on_paid: Effect[Transaction, Paid],
+    on_failed: Effect[Transaction, Paid] | None = None,
     *,
     accepted_is_paid: bool = False,
-) -> Settlement:
+) -> Settlement[Paid]:
     """Do the same with the asynchronous client; ledger and effects run in a thread."""
-    payment = await client.payment(order.payment_id)
+    payment = await client.payment(_known(order))
     return await asyncio.to_thread(
         conclude, order, payment, ledger, on_paid, on_failed, accepted_is_paid=accepted_is_paid
     )
 
 
-def judge(order: Order, payment: Payment, *, accepted_is_paid: bool = False) -> Settlement:
+def judge(order: Order, payment: Paid, *, accepted_is_paid: bool = False) -> Settlement[Paid]:
     """Say what a payment just read from the API means for an order, without doing anything."""
-    if payment.id != order.payment_id:
+    if not _belongs(order, payment):
         return Settlement(Outcome.ATTENTION, payment, why="this payment belongs to another order")
-    if payment.state is PaymentState.PARTIAL:
-        return Settlement(Outcome.ATTENTION, payment, why="only a part of the instructions was executed")
-    if payment.state in {PaymentState.REJECTED, PaymentState.EXPIRED}:
-        return Settlement(Outcome.FAILED, payment)
-    if not _means_money(payment, accepted_is_paid=accepted_is_paid):
-        return Settlement(Outcome.WAITING, payment)
+    match payment.standing:
+        case Standing.PARTIAL:
+            return Settlement(Outcome.ATTENTION, payment, why="only a part of the instructions was executed")
+        case Standing.FAILED:
+            return Settlement(Outcome.FAILED, payment)
+        case Standing.WAITING:
+            return Settlement(Outcome.WAITING, payment)
+        case Standing.ACCEPTED if not accepted_is_paid:
+            return Settlement(Outcome.WAITING, payment)
     if (payment.amount, payment.currency) != (order.amount, order.currency):
         return Settlement(Outcome.ATTENTION, payment, why="the amount paid is not the amount of the order")
     return Settlement(Outcome.PAID, payment)
@@ -107,36 +132,44 @@ def judge(order: Order, payment: Payment, *, accepted_is_paid: bool = False) -> 
 
 def conclude(
     order: Order,
-    payment: Payment,
+    payment: Paid,
     ledger: Ledger[Transaction],
-    on_paid: Effect[Transaction],
-    on_failed: Effect[Transaction] | None = None,
+    on_paid: Effect[Transaction, Paid],
+    on_failed: Effect[Transaction, Paid] | None = None,
     *,
     accepted_is_paid: bool = False,
-) -> Settlement:
+) -> Settlement[Paid]:
     """Act once on a payment just read from the API."""
     verdict = judge(order, payment, accepted_is_paid=accepted_is_paid)
     if verdict.outcome is Outcome.PAID:
         return _once(f"paid:{order.id}", verdict, ledger, on_paid)
     if verdict.outcome is Outcome.FAILED and on_failed:
-        return _once(f"failed:{payment.id}", verdict, ledger, on_failed)
+        return _once(f"failed:{payment.reference}", verdict, ledger, on_failed)
     return verdict
 
 
-def _means_money(payment: Payment, *, accepted_is_paid: bool) -> bool:
-    paying = {PaymentState.DONE, PaymentState.ACCEPTED} if accepted_is_paid else {PaymentState.DONE}
-    return payment.state in paying
+def _known(order: Order) -> int | str:
+    if order.payment_id is None:
+        raise ValueError(f"order {order.id} has no payment that could be read")
+    return order.payment_id
 
 
-def _once(key: str, verdict: Settlement, ledger: Ledger[Transaction], effect: Effect[Transaction]) -> Settlement:
+def _belongs(order: Order, payment: AnyPayment) -> bool:
+    # The order code was read from the API as well, where only the shop can write it.
+    return payment.reference == order.payment_id or payment.order_code == order.id
+
+
+def _once(
+    key: str, verdict: Settlement[Paid], ledger: Ledger[Transaction], effect: Effect[Transaction, Paid]
+) -> Settlement[Paid]:
     payment = verdict.payment
     claim = ledger.claim(key)
     if isinstance(claim, Finished):
-        return _known(verdict, claim)
+        return _known_already(verdict, claim)
     if claim is None:
         return Settlement(Outcome.WAITING, payment, why="somebody else is settling this order")
     try:
-        ledger.finish(claim, str(payment.id), lambda transaction: effect(transaction, payment))
+        ledger.finish(claim, str(payment.reference), lambda transaction: effect(transaction, payment))
     except ClaimLost:
         return Settlement(Outcome.WAITING, payment, why="somebody else took over this order")
     except BaseException:
@@ -145,7 +178,7 @@ def _once(key: str, verdict: Settlement, ledger: Ledger[Transaction], effect: Ef
     return Settlement(verdict.outcome, payment, first=True)
 
 
-def _known(verdict: Settlement, finished: Finished) -> Settlement:
-    if finished.mark == str(verdict.payment.id):
+def _known_already(verdict: Settlement[Paid], finished: Finished) -> Settlement[Paid]:
+    if finished.mark == str(verdict.payment.reference):
         return verdict
     return Settlement(Outcome.ATTENTION, verdict.payment, why="the order was paid before, by another payment")

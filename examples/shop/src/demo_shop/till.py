@@ -68,7 +68,7 @@ class Till:
         self._book.note_event(order.id, "sent", str(payment.id))
         return self.client.webview_url(token, self.return_url, state=order.id, lang=lang)
 
-    async def look(self, order: Order) -> Settlement | None:
+    async def look(self, order: Order) -> Settlement[Payment] | None:
         """Read the order's payment and settle the order once; None while there is no payment."""
         tried = order.last_try
         if tried is None or tried.payment_id is None:
@@ -81,7 +81,7 @@ class Till:
             await self.client.cancel(order.last_try.payment_id, self.return_url, order.id)
             await self.look(order)
 
-    async def _look_at(self, order: Order, tried: Try, payment_id: int) -> Settlement:
+    async def _look_at(self, order: Order, tried: Try, payment_id: int) -> Settlement[Payment]:
         expected = Expected(order.id, payment_id, amount(order.total_minor), order.currency)
         settlement = await settle_async(
             self.client,

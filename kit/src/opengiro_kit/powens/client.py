@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx2
 
 from opengiro_kit.exchange import Patience, run, run_async
+from opengiro_kit.live import LiveToken
 from opengiro_kit.powens import wire
 from opengiro_kit.powens.objects import (
     BankAccount,
@@ -75,6 +76,10 @@ class PowensClient:
     def scoped_token(self, payment_id: int, scopes: tuple[str, ...] = VALIDATE) -> ScopedToken:
         """Ask for a token that opens one payment, for the webview."""
         return self._ask(wire.scoped_token(payment_id, scopes, _key()))
+
+    def live_token(self, payment_id: int) -> LiveToken:
+        """Ask for what the payer's page follows one payment with, where the service has live status."""
+        return self._ask(wire.live_token(self.credentials.base_url, payment_id, _key()))
 
     def webview_url(
         self, token: ScopedToken, redirect_uri: str, *, state: str | None = None, lang: str | None = None
@@ -206,6 +211,10 @@ class AsyncPowensClient:
     async def scoped_token(self, payment_id: int, scopes: tuple[str, ...] = VALIDATE) -> ScopedToken:
         """Ask for a token that opens one payment, for the webview."""
         return await self._ask(wire.scoped_token(payment_id, scopes, _key()))
+
+    async def live_token(self, payment_id: int) -> LiveToken:
+        """Ask for what the payer's page follows one payment with, where the service has live status."""
+        return await self._ask(wire.live_token(self.credentials.base_url, payment_id, _key()))
 
     def webview_url(
         self, token: ScopedToken, redirect_uri: str, *, state: str | None = None, lang: str | None = None

@@ -7,27 +7,11 @@ yet is kept as it came, compares equal to itself and breaks nothing.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-
-class OpenWord(StrEnum):
-    """An enum of words that lets unknown words through under their own name."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> "OpenWord | None":
-        if not isinstance(value, str):
-            return None
-        word = str.__new__(cls, value)
-        word._name_, word._value_ = value, value
-        return word
-
-    @property
-    def known(self) -> bool:
-        """Whether this kit knew the word when it was released."""
-        return self._name_ in type(self).__members__
+from opengiro_kit.words import OpenWord, Standing
 
 
 class PaymentState(OpenWord):
@@ -241,6 +225,30 @@ class Payment(msgspec.Struct, frozen=True):
         """The currency of all instructions, or None when they do not share one."""
         codes = {str(one.currency) for one in self.instructions}
         return codes.pop() if len(codes) == 1 else None
+
+    @property
+    def reference(self) -> int:
+        """What finds it again."""
+        return self.id
+
+    @property
+    def order_code(self) -> str | None:
+        """The shop's own order id, where the shop sent it as the state."""
+        return self.client_state
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands; a state that nobody knows yet waits."""
+        return _STANDINGS.get(self.state, Standing.WAITING)
+
+
+_STANDINGS = {
+    PaymentState.DONE: Standing.PAID,
+    PaymentState.ACCEPTED: Standing.ACCEPTED,
+    PaymentState.REJECTED: Standing.FAILED,
+    PaymentState.EXPIRED: Standing.FAILED,
+    PaymentState.PARTIAL: Standing.PARTIAL,
+}
 
 
 class PaymentPage(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from opengiro_kit.exchange import BUSY, Patience, Reply, Request, Talk, patiently
+from opengiro_kit.live import LiveToken, LiveTokenBody
 from opengiro_kit.powens.objects import (
     ClientApplication,
     Connector,
@@ -26,6 +27,7 @@ from opengiro_kit.powens.objects import (
     Webhook,
     decoder,
 )
+from opengiro_kit.words import Declined
 
 Answer = TypeVar("Answer")
 
@@ -73,18 +75,13 @@ class PaymentFilters(TypedDict, total=False):
     country: str
 
 
-class PowensError(Exception):
-    """The service understood and declined; `code` says why, `request_id` finds the call in its logs."""
+class PowensError(Declined):
+    """The service understood and declined; `message` is what it says to the payer."""
 
     def __init__(
         self, code: str, description: str, status: int, request_id: str | None, message: str | None = None
     ) -> None:
-        trace = f" (request {request_id})" if request_id else ""
-        super().__init__(f"{code}, HTTP {status}: {description}{trace}")
-        self.code = code
-        self.description = description
-        self.status = status
-        self.request_id = request_id
+        super().__init__(code, description, status, request_id)
         self.message = message
 
 
@@ -191,6 +188,13 @@ def update_payment(payment_id: int, body: Mapping[str, Any], key: str) -> Call[P
 def scoped_token(payment_id: int, scopes: tuple[str, ...], key: str) -> Call[ScopedToken]:
     """Ask for a token that opens one payment."""
     return Call(_post(f"/payments/{payment_id:d}/scopedtoken", {"scope": scopes}, key), _as(ScopedToken))
+
+
+def live_token(base_url: str, payment_id: int, key: str) -> Call[LiveToken]:
+    """Ask for what a page follows one payment with; OpenGiro's own, and unknown elsewhere."""
+    read = _as(LiveTokenBody)
+    request = _post(f"/payments/{payment_id:d}/livetoken", {}, key)
+    return Call(request, lambda reply: read(reply).at(base_url, payment_id))
 
 
 def terms(payment_id: int) -> Call[Terms]:

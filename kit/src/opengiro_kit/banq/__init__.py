@@ -1,0 +1,58 @@
+"""The banq dialect: typed clients and the objects they speak of."""
+
+from opengiro_kit.banq.client import AsyncBanqClient, BanqClient
+from opengiro_kit.banq.objects import (
+    PUBLIC_CLIENT_ID,
+    Account,
+    AccountList,
+    AccountSpace,
+    Credentials,
+    Destination,
+    Frequency,
+    Include,
+    NewPayment,
+    PaidLink,
+    Party,
+    Payment,
+    PaymentList,
+    PaymentStatus,
+    Recurrence,
+    Spelling,
+    Topic,
+    Transaction,
+    TransactionList,
+    User,
+    WebhookConfig,
+)
+from opengiro_kit.banq.webhooks import BanqEvent, Resource, read_event
+from opengiro_kit.banq.wire import BanqError
+
+__all__ = [
+    "PUBLIC_CLIENT_ID",
+    "Account",
+    "AccountList",
+    "AccountSpace",
+    "AsyncBanqClient",
+    "BanqClient",
+    "BanqError",
+    "BanqEvent",
+    "Credentials",
+    "Destination",
+    "Frequency",
+    "Include",
+    "NewPayment",
+    "PaidLink",
+    "Party",
+    "Payment",
+    "PaymentList",
+    "PaymentStatus",
+    "Recurrence",
+    "Resource",
+    "Spelling",
+    "Topic",
+    "Transaction",
+    "TransactionList",
+    "User",
+    "WebhookConfig",
+    "read_event",
+]
