@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -61,9 +62,21 @@ SUMMARY = Summary(
     legal_name="Lavande & Fils SARL",
     amount=Money(12990, "EUR"),
     payee="Lavande & Fils",
+    others=0,
     label="Order 2026-1107 Maison Lavande",
     execution=Execution.INSTANT,
     execution_date=None,
+)
+LONG = _bank(7, "Landwirtschaftlichekreditgenossenschaft Norddeutschland-Ostseeküste", "#334155")
+LONG_SUMMARY = replace(
+    SUMMARY,
+    shop="Donaudampfschifffahrtsgesellschaft und Söhne",
+    legal_name="Donaudampfschifffahrtsgesellschaft und Söhne mit beschränkter Haftung",
+    amount=Money(123456789012, "EUR"),
+    others=3,
+    execution=Execution.DEFERRED,
+    execution_date=NOW.date(),
+    label="A" * 140,
 )
 FRAME = Frame(
     language="en",
@@ -110,13 +123,15 @@ PAGES: dict[str, tuple[Page, Frame]] = {
         FRAME,
     ),
     "review-fields": (replace(_REVIEW, fields=ASKED, complaints={"field-card": "missing"}), FRAME),
-    "not-stopped": (AtBank(OAK, returned=True), replace(FRAME, notice=Notice.NOT_STOPPED)),
+    "not-stopped": (AtBank(OAK, NOW, returned=True), replace(FRAME, notice=Notice.NOT_STOPPED)),
     "leave": (GoToShop("#shop"), _OVER),
+    "review-long": (replace(_REVIEW, bank=LONG), replace(FRAME, summary=LONG_SUMMARY)),
+    "choose-long": (replace(_CHOOSE, banks=(LONG, OAK), popular=()), replace(FRAME, summary=LONG_SUMMARY)),
     "go": (GoToBank(OAK, "#bank"), _OVER),
-    "at-bank": (AtBank(OAK), FRAME),
-    "on-phone": (ApproveOnPhone(bank=ALPINE, message=None, since=NOW, checked=NOW), FRAME),
+    "at-bank": (AtBank(OAK, NOW), FRAME),
+    "on-phone": (ApproveOnPhone(bank=ALPINE, message=None, until=NOW, since=NOW, checked=NOW), FRAME),
     "on-phone-message": (
-        ApproveOnPhone(bank=ALPINE, message="Ouvrez Alpine Mobile et validez.", since=NOW, checked=NOW),
+        ApproveOnPhone(bank=ALPINE, message="Ouvrez Alpine Mobile et validez.", until=NOW, since=NOW, checked=NOW),
         FRAME,
     ),
     "fields": (AnswerBank(bank=OAK, fields=ASKED), FRAME),
@@ -150,12 +165,14 @@ def main(folder: Path) -> None:
     """Take a picture of every page, at both widths and in both languages."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only for pictures
 
-    from tests.web.browser import CHROMIUM  # noqa: PLC0415
+    from tests.conftest import BROWSERS  # noqa: PLC0415
     from tests.web.stage import gallery_app, served  # noqa: PLC0415
 
     folder.mkdir(parents=True, exist_ok=True)
     with served(gallery_app()) as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = driver.chromium.launch(
+            executable_path=next(filter(None, map(shutil.which, BROWSERS))), args=["--no-sandbox"]
+        )
         for width, height in ((390, 844), (1280, 900)):
             page = browser.new_page(viewport={"width": width, "height": height})
             for name in [*PAGES, "link_invalid"]:

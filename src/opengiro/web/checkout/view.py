@@ -35,6 +35,7 @@ class Summary:
     legal_name: str | None
     amount: Money
     payee: str
+    others: int  #: further accounts that are paid by the same approval
     label: str
     execution: Execution
     execution_date: date | None
@@ -104,6 +105,7 @@ class AtBank:
     """The payer was sent to the bank and is looking at our page again."""
 
     bank: Bank
+    until: datetime
     returned: bool = False  #: the payer came back from there, and the bank has not said how it went
 
 
@@ -120,6 +122,7 @@ class ApproveOnPhone:
 
     bank: Bank
     message: str | None
+    until: datetime
     since: datetime
     checked: datetime
 

@@ -18,7 +18,8 @@ export function watchStatus() {
     if (document.hidden) return; // asked again when shown
     try {
       const answer = await fetch(address, { headers: { accept: "application/json" }, cache: "no-store" });
-      if (answer.ok) heed(await answer.json());
+      if (answer.status === 400) location.reload(); // the session is over: the page will say so
+      else if (answer.ok) heed(await answer.json());
     } catch {
       wait = LATEST_MS; // offline: the next look may be luckier
     }
