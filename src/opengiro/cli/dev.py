@@ -28,6 +28,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 import opengiro_sandbox
 from opengiro.cli.arrivals import Arrivals
+from opengiro.cli.banq import settle_banq
 from opengiro.cli.credentials import MERCHANT_ID, load_world, save_world, settle_in
 from opengiro.cli.directory import sandbox_banks, test_bank
 from opengiro.cli.home import home
@@ -138,7 +139,7 @@ async def _serve(
             entry(bank, f"{settings.own_url}/sandbox", bank.health) for bank in opengiro_sandbox.BANKS
         )
         await core.store.banks.save([test_bank(), *banks])
-        world = await settle_in(core, known)
+        world = await settle_in(core, known) | await settle_banq(core, MERCHANT_ID, known)
         auth_id = await enrol(core, MERCHANT_ID)
         save_world(settings.data, world)
         with contextlib.closing(Arrivals(settings.data / "inbox.db")) as arrivals:

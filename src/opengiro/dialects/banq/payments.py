@@ -18,7 +18,7 @@ from opengiro.dialects.banq.read import (
     read_order_code,
     read_page,
 )
-from opengiro.dialects.banq.schema import PaidLinkIn, PaymentsOut, TransactionOut, TransactionsOut
+from opengiro.dialects.banq.schema import LiveTokenOut, PaidLinkIn, PaymentsOut, TransactionOut, TransactionsOut
 from opengiro.dialects.banq.wording import FREQUENCIES, ONCE
 from opengiro.dialects.banq.write import (
     Facts,
@@ -35,7 +35,11 @@ from opengiro.domain.recurrence import Recurrence, civil_day
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.sepa_text import sepa_text
 from opengiro.domain.spaces import MerchantAccount
+from opengiro.usecases.cancel_payment import cancel_by_client
 from opengiro.usecases.create_payment import CreatePayment, NewInstruction, create_payment
+from opengiro.usecases.grant_live_token import grant_live_token
+from opengiro.usecases.settle_occurrences import is_running
+from opengiro.usecases.stop_recurring import stop_by_client
 
 DIALECT = "banq"
 PREFIX = "/api"
@@ -92,6 +96,27 @@ async def read_transaction(call: Call) -> Answer:
     if payment.execution is Execution.PERIODIC:
         raise Refused(Refusal.NOT_FOUND)
     return answer(write_transaction(payment, await _facts(call, payment, reach)))
+
+
+async def cancel_payment(call: Call) -> Answer:
+    """Cancel a payment, or stop a recurring one; ours, since no published page says how."""
+    reach = await reach_of(call)
+    payment = await _find(call, read_guid(call.path["resource"]))
+    await _facts(call, payment, reach)
+    end = stop_by_client if is_running(payment) else cancel_by_client
+    standing = await end(call.core, payment.merchant_id, payment.payment_id)
+    return answer(write_payment(standing.payment, await _facts(call, standing.payment, reach)))
+
+
+async def create_live_token(call: Call) -> Answer:
+    """Give a token with which the payer's browser follows a payment live; ours."""
+    reach = await reach_of(call)
+    payment = await _find(call, read_guid(call.path["resource"]))
+    await _facts(call, payment, reach)
+    grant = await grant_live_token(call.core, call.caller, payment.payment_id)
+    url = f"{call.base.removesuffix(PREFIX)}/live/{payment.payment_id}"
+    expires_in = int(grant.life.total_seconds())
+    return answer(LiveTokenOut(token=grant.token, expires_in=expires_in, payment_guid=payment.guid, url=url), 201)
 
 
 async def list_payments(call: Call) -> Answer:

@@ -6,6 +6,7 @@ from opengiro.dialects import Route
 from opengiro.dialects.banq import payments, users, webhooks
 from opengiro.dialects.banq.schema import (
     BanqsOut,
+    LiveTokenOut,
     PaidLinkIn,
     PaidLinkOut,
     PaymentOut,
@@ -49,6 +50,23 @@ ROUTES = (
         summary="Read a payment by guid or id",
         rights=(Right.READ,),
         writes=PaymentOut,
+    ),
+    Route(
+        method="POST",
+        path="/v1/payments/{resource}/cancel",
+        handler=payments.cancel_payment,
+        summary="Cancel a payment, or stop a recurring one (ours)",
+        rights=(Right.MANAGE,),
+        writes=PaymentOut,
+    ),
+    Route(
+        method="POST",
+        path="/v1/payments/{resource}/livetoken",
+        handler=payments.create_live_token,
+        summary="Get a token with which the payer's browser follows a payment live (ours)",
+        rights=(Right.READ,),
+        writes=LiveTokenOut,
+        status=201,
     ),
     Route(
         method="GET",

@@ -163,6 +163,15 @@ class UserOut(Struct, rename="camel", omit_defaults=True):
     banq_accounts: list[BanqAccountOut] | UnsetType = UNSET
 
 
+class LiveTokenOut(Struct, rename="camel"):
+    """A token with which a browser follows one payment, and where; an addition of ours."""
+
+    token: str
+    expires_in: int
+    payment_guid: str
+    url: str
+
+
 class WebhookIn(Struct, rename="camel"):
     """Body of a webhook-config that is made or changed; `webHookTypes` has its capital H."""
 
