@@ -15,13 +15,18 @@ LIVE_LIFE = timedelta(minutes=15)
 
 
 async def grant_live_token(core: Core, by: Principal, payment_id: int) -> Grant:
-    """Give a token for the browser of a shop's customer; it never outlives the payment token that asked for it."""
+    """Give the application that made a payment a token for its customer's browser.
+
+    One that a payment token asked for never outlives it.
+    """
     payment = await core.payment(by.merchant_id, payment_id)
+    if payment.client_id != by.client_id:
+        raise Refused(Refusal.NOT_FOUND)
     return await _grant(core, payment, by.expires_at if by.payment_id is not None else None)
 
 
 async def grant_page_token(core: Core, payment: Payment) -> Grant:
-    """Give a token to a hosted page, whose checkout session was proven."""
+    """Give a token to a page that proved its right to the payment already, as a hosted one does by its session."""
     return await _grant(core, payment, None)
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class Feed:
         """How long the token is good for on its merchant's clock."""
         holder = self._visitor.holder
         if holder.expires_at is None:
-            return float("inf")
+            return math.inf
         return (holder.expires_at - self._core.now(holder.merchant_id)).total_seconds()
 
     async def news(self) -> list[Event]:
