@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,8 @@ def test_the_domain_imports_the_standard_library_only() -> None:
 @pytest.mark.parametrize("folder", DISTRIBUTIONS)
 def test_every_imported_package_is_declared(folder: str) -> None:
     project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[^\w-]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    lines = [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
+    declared = {re.split(r"[^\w-]", line)[0].lower().replace("-", "_") for line in lines}
     declared |= {IMPORTED_AS[name] for name in declared & IMPORTED_AS.keys()}
     used = set().union(*(imported(tree) for _, tree in modules(*DISTRIBUTIONS[folder])))
     assert used - sys.stdlib_module_names - OURS - declared == set()
