@@ -33,6 +33,8 @@ _NAME = re.compile(r"\{\{(\w+)\}\}")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MASKS = {
     "<datetime>": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
+    "<instant>": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+    "<midnight>": r"\d{4}-\d\d-\d\dT00:00:00",
     "<date>": r"\d{4}-\d\d-\d\d",
     "<integer>": r"\d+",
     "<reference>": r"[0-9A-Za-z]{27}-\d+",
