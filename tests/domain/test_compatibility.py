@@ -11,12 +11,14 @@ from opengiro.domain.banks import Bank, Need
 from opengiro.domain.compatibility import WARNINGS, Misfit, Mismatch, fits, misfits
 from opengiro.domain.money import Money
 from opengiro.domain.payment import Execution, Instruction, Payment
+from opengiro.domain.recurrence import Frequency, Recurrence
 
 TODAY = date(2026, 11, 18)
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 IBAN = Account(Scheme.IBAN, "FR7630006000011234567890189", "Shop")
 SORT_CODE = Account(Scheme.SORT_CODE, "20000055779911", "Shop Ltd")
-INSTANT, FIRST, DEFERRED = Execution.INSTANT, Execution.FIRST_OPEN_DAY, Execution.DEFERRED
+INSTANT, FIRST, DEFERRED, PERIODIC = Execution.INSTANT, Execution.FIRST_OPEN_DAY, Execution.DEFERRED, Execution.PERIODIC
+MONTHLY = Recurrence(Frequency.MONTHLY, TODAY)
 
 
 def bank(**changes: Any) -> Bank:
@@ -41,7 +43,8 @@ def pay(
     currency: str = "EUR",
     payer: Account | None = None,
 ) -> Payment:
-    one = Instruction("r", Money(minor, currency), "l", execution, due, payee)
+    recurrence = MONTHLY if execution is PERIODIC else None
+    one = Instruction("r", Money(minor, currency), "l", execution, due, payee, recurrence=recurrence)
     return Payment(
         merchant_id=1,
         payment_id=1,
@@ -58,6 +61,8 @@ def pay(
 
 
 LIMITS = {"minimum_minor": {INSTANT: 100}, "maximum_minor": {INSTANT: 10_000}}
+KINDS = ("instant", "first_open_day", "deferred")
+STANDING = {"executions": (PERIODIC,), "frequencies": (Frequency.WEEKLY,)}
 FAR = {"date_delta_days_max": 90}
 
 STORIES = [
@@ -69,6 +74,9 @@ STORIES = [
     (bank(**LIMITS), pay(10_001, FIRST), None),
     (bank(**LIMITS, instructions_max=10), pay(5001, count=2), Misfit(Mismatch.AMOUNT_TOO_HIGH, 10_000, 10_002)),
     (bank(executions=(FIRST,)), pay(), Misfit(Mismatch.EXECUTION_UNSUPPORTED, ("first_open_day",), "instant")),
+    (bank(), pay(execution=PERIODIC), Misfit(Mismatch.EXECUTION_UNSUPPORTED, KINDS, "periodic")),
+    (bank(**STANDING), pay(execution=PERIODIC), Misfit(Mismatch.FREQUENCY_UNSUPPORTED, ("weekly",), "monthly")),
+    (bank(**STANDING | {"frequencies": (Frequency.MONTHLY,)}), pay(execution=PERIODIC), None),
     (bank(), pay(count=2), Misfit(Mismatch.BULK_UNSUPPORTED, 1, 2)),
     (bank(instructions_max=2), pay(count=2), None),
     (bank(instructions_max=2), pay(count=3), Misfit(Mismatch.TOO_MANY_INSTRUCTIONS, 2, 3)),

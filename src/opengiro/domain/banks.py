@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.recurrence import Frequency, Recurrence
 
 if TYPE_CHECKING:
     from opengiro.domain.accounts import Account
@@ -83,6 +84,7 @@ class Bank:
     aliases: tuple[str, ...] = ()
     iban_prefixes: tuple[str, ...] = ()
     executions: tuple[Execution, ...] = (Execution.FIRST_OPEN_DAY,)
+    frequencies: tuple[Frequency, ...] = ()  #: of the standing orders it takes, if `executions` has periodic ones
     payer_account: Need = Need.OPTIONAL
     no_final_status: tuple[Execution, ...] = ()  #: execution types that may end in `accepted`
     instructions_max: int = 1
@@ -151,6 +153,7 @@ class Order:
     execution: Execution
     requested_date: date | None
     payer: Account | None
+    recurrence: Recurrence | None = None  #: of a standing order, starting no earlier than the payer's consent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +184,7 @@ class Heard:
 
     `trigger` None changes nothing; `known` False says that the status is in no table, which is counted and
     kept verbatim. `action` is the payer's next step as it stands now. `awaits_us` asks for a confirmation.
+    `executed` holds the dates of a standing order that the bank tells of: None was executed, else why not.
     """
 
     said: str
@@ -193,6 +197,7 @@ class Heard:
     awaits_us: bool = False
     bank_payment_id: str | None = None
     memory: str = ""
+    executed: Mapping[date, Reason | None] = field(default_factory=dict)
     ask_in: timedelta | None = None  #: None leaves it to the common schedule
     link_expires_in: timedelta | None = None
 

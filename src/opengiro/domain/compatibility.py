@@ -23,6 +23,7 @@ class Mismatch(StrEnum):
     TOO_MANY_INSTRUCTIONS = "too_many_instructions"
     DATE_TOO_FAR = "date_too_far"
     EXECUTION_UNSUPPORTED = "execution_unsupported"
+    FREQUENCY_UNSUPPORTED = "frequency_unsupported"
     BULK_UNSUPPORTED = "bulk_unsupported"
     PAYEE_SCHEME_UNSUPPORTED = "payee_scheme_unsupported"
     CURRENCY_UNSUPPORTED = "currency_unsupported"
@@ -62,6 +63,9 @@ def _instruction_misfits(bank: Bank, payment: Payment) -> list[Misfit]:
     if payment.execution not in bank.executions:
         kinds = tuple(kind.value for kind in bank.executions)
         found.append(Misfit(Mismatch.EXECUTION_UNSUPPORTED, kinds, payment.execution.value))
+    elif payment.recurrence and payment.recurrence.frequency not in bank.frequencies:
+        often = tuple(frequency.value for frequency in bank.frequencies)
+        found.append(Misfit(Mismatch.FREQUENCY_UNSUPPORTED, often, payment.recurrence.frequency.value))
     for scheme in {instruction.payee.scheme for instruction in payment.instructions} - {Scheme.IBAN}:
         found.append(Misfit(Mismatch.PAYEE_SCHEME_UNSUPPORTED, (Scheme.IBAN.value,), scheme.value))
     if payment.total.currency != "EUR":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opengiro.domain.accounts import Account
     from opengiro.domain.money import Money
     from opengiro.domain.parties import Party
+    from opengiro.domain.recurrence import Recurrence
 
 
 class Execution(StrEnum):
@@ -70,6 +71,7 @@ class Instruction:
     payee: Account
     payee_party: Party | None = None
     state: InstructionState | None = None
+    recurrence: Recurrence | None = None  #: of a periodic order, which has one and no execution date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,11 @@ class Payment:
     def execution(self) -> Execution:
         """When it is to be executed; all instructions agree."""
         return self.instructions[0].execution
+
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """The dates a recurring payment was agreed for; such a payment has exactly one instruction."""
+        return self.instructions[0].recurrence
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ MISMATCHES = MappingProxyType(
         Mismatch.TOO_MANY_INSTRUCTIONS: ("maxBulk", "There are more instructions than this connector takes at once."),
         Mismatch.DATE_TOO_FAR: ("maxDateDelta", "The execution date is further away than this connector allows."),
         Mismatch.EXECUTION_UNSUPPORTED: ("nspDateType", "This connector does not know this execution date type."),
+        Mismatch.FREQUENCY_UNSUPPORTED: ("nspFrequency", "This connector has no standing orders of this frequency."),
         Mismatch.BULK_UNSUPPORTED: ("nspBulk", "This connector takes one instruction at a time."),
         Mismatch.PAYEE_SCHEME_UNSUPPORTED: ("nspBenefScheme", "This connector cannot pay to this kind of account."),
         Mismatch.CURRENCY_UNSUPPORTED: ("nspCurrency", "This connector does not pay in this currency."),
