@@ -40,6 +40,8 @@ class Bank:
     products: tuple[str, ...] = (SCT, INSTANT)
     debtor_iban: str = "optional"
     deferred: bool = True
+    periodic: bool = False
+    stops_at_once: bool = False
     cancellation: bool = True
     final_status: bool = True
     explicit_start: bool = False
@@ -77,6 +79,7 @@ BANKS: tuple[Bank, ...] = (
         colour="#0b4f8a",
         mark="M4 26h32M8 20a12 12 0 0 1 24 0M20 4v4M7 9l3 3M33 9l-3 3",
         aliases=("horizon", "banque horizon"),
+        periodic=True,
         accounts=_accounts("FR7640973001120142867615736", "FR7640973001120142878088632", "FR7640973001120142888561528"),
     ),
     Bank(
@@ -108,6 +111,7 @@ BANKS: tuple[Bank, ...] = (
         aliases=("brume",),
         cancellation=False,
         final_status=False,
+        periodic=True,
         accounts=_accounts("FR7640991003100142867615723", "FR7640991003100142878088619", "FR7640991003100142888561515"),
     ),
     Bank(
@@ -136,6 +140,7 @@ BANKS: tuple[Bank, ...] = (
         mark="M6 34c2-10 4-20 4-28M16 34c2-8 4-14 4-22M26 34c2-10 6-16 6-28",
         aliases=("nordlicht",),
         debtor_iban="required",
+        periodic=True,
         accounts=_accounts("DE77200995000142961871", "DE77200995000153120584", "DE77200995000163279297"),
     ),
     Bank(
@@ -150,6 +155,8 @@ BANKS: tuple[Bank, ...] = (
         mark="M6 16c5-6 9-6 14 0s9 6 14 0M6 27c5-6 9-6 14 0s9 6 14 0",
         aliases=("zwin",),
         relative_links=True,
+        periodic=True,
+        stops_at_once=True,
         accounts=_accounts("BE45999014387089", "BE45999024213189", "BE45999034039289"),
     ),
     Bank(
@@ -192,6 +199,7 @@ BANKS: tuple[Bank, ...] = (
         mark="M6 30c4-3 7-3 10 0s7 3 10 0 6-3 8 0M20 24V6l10 14H20",
         aliases=("laguna",),
         explicit_start=True,
+        periodic=True,
         accounts=_accounts("IT73T0399802008014285819014", "IT73H0399802008014289065613", "IT73J0399802008014290217632"),
     ),
     Bank(
@@ -233,6 +241,7 @@ def entry(bank: Bank, base_url: str, health: str) -> dict[str, object]:
         "final_status": bank.final_status,
         "cancellation": bank.cancellation,
         "deferred": bank.deferred,
+        "periodic": bank.periodic,
         "health": health,
         "colour": bank.colour,
         "iban_prefixes": bank.iban_prefixes(),

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import msgspec
 
 from opengiro_sandbox.banks import Bank
 from opengiro_sandbox.order import Order
-from opengiro_sandbox.payment import Authorisation, Payment
+from opengiro_sandbox.payment import Authorisation, Execution, Payment
 
 
 class Book:
@@ -155,10 +155,11 @@ class Book:
         return changed == 1
 
     def save_approval(self, payment: Payment, iban: str, at: datetime) -> None:
-        """Approve the payment and take its amount from the account."""
+        """Approve the payment and take its amount from the account; a standing order takes it on each date."""
         with self.writing():
             self._run("UPDATE payments SET approved_at = ?, debtor_iban = ? WHERE id = ?", _stamp(at), iban, payment.id)
-            self._enter(payment.id, "debit", iban, -payment.order.amount)
+            if not payment.order.standing:
+                self._enter(payment.id, "debit", iban, -payment.order.amount)
 
     def save_rejection(self, payment: Payment, reason: str, at: datetime) -> None:
         """Refuse the payment for good."""
@@ -168,7 +169,7 @@ class Book:
         """Cancel the payment, and give back what it had taken."""
         with self.writing():
             self._run("UPDATE payments SET cancelled_at = ? WHERE id = ?", _stamp(at), payment.id)
-            if payment.approved_at:
+            if payment.approved_at and not payment.order.standing:
                 self._enter(payment.id, "release", payment.debtor_iban, payment.order.amount)
 
     def _enter(self, payment_id: str, kind: str, iban: str, minor: int) -> None:
@@ -176,14 +177,54 @@ class Book:
             "INSERT INTO entries (payment_id, kind, iban, minor) VALUES (?, ?, ?, ?)", payment_id, kind, iban, minor
         )
 
+    def schedule_execution(self, payment: Payment, at: datetime | None) -> None:
+        """Note when a standing order is to be executed next; None when never again."""
+        self._run(
+            "INSERT OR REPLACE INTO standing_orders (payment_id, next_at) VALUES (?, ?)",
+            payment.id,
+            _stamp(at) if at else None,
+        )
+
+    def load_executable(self, bank: str, now: datetime) -> list[Payment]:
+        """Return this bank's standing orders that have something to execute by now, the longest waiting first."""
+        rows = self._all(
+            "SELECT p.* FROM payments p JOIN standing_orders s ON s.payment_id = p.id"
+            " WHERE p.bank = ? AND s.next_at <= ? ORDER BY s.next_at, p.rowid",
+            bank,
+            _stamp(now),
+        )
+        return [_payment(row) for row in rows]
+
+    def save_execution(self, payment: Payment, due: date, at: datetime, reason: str) -> None:
+        """Note that a date of a standing order was executed, or with a reason that it was not."""
+        self._run(
+            "INSERT INTO executions (payment_id, due, executed_at, iban, minor, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            payment.id,
+            due.isoformat(),
+            _stamp(at),
+            payment.debtor_iban,
+            0 if reason else -payment.order.amount,
+            reason,
+        )
+
+    def load_executions(self, payment_id: str) -> list[Execution]:
+        """Return what became of a standing order's dates so far, oldest first."""
+        rows = self._all("SELECT * FROM executions WHERE payment_id = ? ORDER BY due", payment_id)
+        return [Execution(date.fromisoformat(row["due"]), datetime.fromisoformat(row["executed_at"]), row["reason"])
+                for row in rows]  # fmt: skip
+
     def moved(self, iban: str) -> int:
         """Return what payments have added to (below zero: taken from) an account, in cents."""
-        return int(self._all("SELECT coalesce(sum(minor), 0) AS sum FROM entries WHERE iban = ?", iban)[0]["sum"])
+        return self._sum("entries", "iban", iban) + self._sum("executions", "iban", iban)
 
     def moved_by(self, payment_id: str) -> int:
         """Return what one payment has added to (below zero: taken from) its account, in cents."""
-        rows = self._all("SELECT coalesce(sum(minor), 0) AS sum FROM entries WHERE payment_id = ?", payment_id)
-        return int(rows[0]["sum"])
+        return self._sum("entries", "payment_id", payment_id) + self._sum("executions", "payment_id", payment_id)
+
+    def _sum(self, table: str, column: str, value: str) -> int:
+        # Table and column are words of this file; the value travels as a parameter.
+        sql = f"SELECT coalesce(sum(minor), 0) AS sum FROM {table} WHERE {column} = ?"  # noqa: S608
+        return int(self._all(sql, value)[0]["sum"])
 
     def health(self, bank: Bank) -> str:
         """Return how the bank fares: what was set last, or what it plays by default."""

@@ -17,7 +17,7 @@ from opengiro_sandbox.banks import BANKS, BY_CODE, Bank, entry
 from opengiro_sandbox.clock import Clock, Shift
 from opengiro_sandbox.desk import Desk, read_body
 from opengiro_sandbox.order import decimal
-from opengiro_sandbox.payer import answer_silently, balance
+from opengiro_sandbox.payer import balance, keep_up
 from opengiro_sandbox.payment import Payment, rejection, sca_status, transaction_status
 from opengiro_sandbox.refusals import Refused
 
@@ -110,7 +110,7 @@ async def show_ledger(asked: Asked) -> Response:
     """Lay open every initiation the bank accepted, and the accounts."""
     bank, desk = asked.bank(), asked.desk
     now = desk.now()
-    answer_silently(desk.book, bank, now)
+    keep_up(desk.book, bank, now)
     payments = [_ledger_line(desk, bank, payment) for payment in desk.book.load_payments(bank.code)]
     accounts = [
         {"iban": account.iban, "label": account.label, "balance": decimal_signed(balance(desk.book, account))}
@@ -146,6 +146,7 @@ def _ledger_line(desk: Desk, bank: Bank, payment: Payment) -> dict[str, Any]:
         "approved_at": payment.approved_at.isoformat() if payment.approved_at else None,
         "status": transaction_status(payment, bank, now),
         "reason": rejection(payment, bank, now),
+        "standing": _standing_line(desk, payment),
         "debited": decimal_signed(-desk.book.moved_by(payment.id)),
         "authorisations": [
             {
@@ -156,6 +157,22 @@ def _ledger_line(desk: Desk, bank: Bank, payment: Payment) -> dict[str, Any]:
             }
             for authorisation in authorisations
         ],
+    }
+
+
+def _standing_line(desk: Desk, payment: Payment) -> dict[str, Any] | None:
+    standing = payment.order.standing
+    if standing is None:
+        return None
+    executions = [
+        {"due": execution.due.isoformat(), "at": execution.at.isoformat(), "reason": execution.reason}
+        for execution in desk.book.load_executions(payment.id)
+    ]
+    return {
+        "frequency": standing.frequency,
+        "start": standing.start.isoformat(),
+        "end": standing.end.isoformat() if standing.end else None,
+        "executions": executions,
     }
 
 

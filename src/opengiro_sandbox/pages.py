@@ -20,7 +20,7 @@ from starlette.routing import Route
 from opengiro_sandbox import words
 from opengiro_sandbox.banks import BY_CODE, INSTANT, Bank
 from opengiro_sandbox.desk import Desk, read_body
-from opengiro_sandbox.payer import account_of, answer, answer_silently, balance, offered_accounts
+from opengiro_sandbox.payer import account_of, answer, balance, keep_up, offered_accounts
 from opengiro_sandbox.payment import Authorisation, Payment, execution_start, is_dead
 from opengiro_sandbox.refusals import Refused
 
@@ -138,7 +138,7 @@ def _serve(desk: Desk, show: Show) -> Callable[[Request], Awaitable[Response]]:
             return Response("There is no such bank here.", 404, media_type="text/plain")
         lang = words.language(request.headers.get("accept-language", ""))
         visit = Visit(request, desk, bank, lang, desk.now())
-        answer_silently(desk.book, bank, visit.now)
+        keep_up(desk.book, bank, visit.now)
         try:
             return await show(visit)
         except Refused:
@@ -273,13 +273,24 @@ def order_lines(ask: Ask) -> list[tuple[str, str, str]]:
         ("message", order.remittance, "text"),
         ("reference", order.reference or order.end_to_end_id, "text"),
         ("from_account", f"{source}\n{words.iban_groups(iban)}" if iban else "", "iban"),
-        ("kind", words.say(lang, "instant" if ask.payment.product == INSTANT else "standard"), "text"),
+        ("kind", words.say(lang, _kind(ask.payment)), "text"),
         ("execution", _execution(ask), "text"),
     ]
     return [line for line in lines if line[1]]
 
 
+def _kind(payment: Payment) -> str:
+    if payment.order.standing:
+        return "standing"
+    return "instant" if payment.product == INSTANT else "standard"
+
+
 def _execution(ask: Ask) -> str:
+    standing, lang = ask.payment.order.standing, ask.visit.lang
+    if standing:
+        until = words.say(lang, "until", day=words.day(lang, standing.end)) if standing.end else ""
+        often = words.say(lang, standing.frequency)
+        return words.say(lang, "repeated", often=often, day=words.day(lang, standing.start), until=until)
     zone = ask.visit.bank.timezone()
     day = ask.payment.order.execution_date
     start = execution_start(ask.payment, ask.visit.bank)

@@ -4,8 +4,9 @@ Every answer is one transaction that first looks whether an earlier answer stand
 and the silent approval of a phone cannot pay twice.
 """
 
+from collections.abc import Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from opengiro_sandbox.banks import Account, Bank
 from opengiro_sandbox.book import Book
@@ -16,6 +17,7 @@ from opengiro_sandbox.payment import (
     awaits_execution,
     is_dead,
 )
+from opengiro_sandbox.standing import Standing, due_dates, executes_at
 
 # Opened on demand for an IBAN that carries the bank's own bank code but is not one of the three demo accounts.
 OTHER_ACCOUNT_OPENING = 2_500_00
@@ -72,17 +74,57 @@ def _record(
 
 def _pay(book: Book, bank: Bank, authorisation: Authorisation, payment: Payment, at: datetime) -> None:
     account = account_of(bank, authorisation.account or offered_accounts(bank, payment)[0].iban)
-    reason = objection(account, balance(book, account), payment.order.amount)
+    standing = payment.order.standing
+    # The money of a standing order has to be there on its dates, not today.
+    reason = objection(account, balance(book, account), 0 if standing else payment.order.amount)
     if reason:
         book.save_rejection(replace(payment, debtor_iban=account.iban), reason, at)
-    else:
-        book.save_approval(payment, account.iban, at)
+        return
+    book.save_approval(payment, account.iban, at)
+    if standing:
+        first = next(due_dates(standing), None)
+        book.schedule_execution(payment, max(at, executes_at(first, standing, bank)) if first else None)
+
+
+def keep_up(book: Book, bank: Bank, now: datetime) -> None:
+    """Do what the bank would have done by now without being asked; it runs whenever somebody asks it anything."""
+    answer_silently(book, bank, now)
+    while book.load_executable(bank.code, now):
+        with book.writing():
+            for payment in book.load_executable(bank.code, now):
+                _execute(book, bank, payment)
+
+
+def _execute(book: Book, bank: Bank, payment: Payment) -> None:
+    """Execute the next date of a standing order; a bank that reports ends gives up the order whose date it refuses."""
+    standing, approved = payment.order.standing, payment.approved_at
+    if standing is None or approved is None or payment.cancelled_at or payment.rejected_at:
+        book.schedule_execution(payment, None)
+        return
+    made = {execution.due for execution in book.load_executions(payment.id)}
+    due, following = _next_two(standing, made)
+    if due is None:
+        book.schedule_execution(payment, None)
+        return
+    at = max(approved, executes_at(due, standing, bank))
+    account = account_of(bank, payment.debtor_iban)
+    reason = objection(account, balance(book, account), payment.order.amount)
+    book.save_execution(payment, due, at, reason)
+    if reason and bank.final_status:
+        book.save_rejection(payment, reason, at)
+        following = None
+    book.schedule_execution(payment, max(approved, executes_at(following, standing, bank)) if following else None)
+
+
+def _next_two(standing: Standing, made: Set[date]) -> tuple[date | None, date | None]:
+    dates = (due for due in due_dates(standing) if due not in made)
+    return next(dates, None), next(dates, None)
 
 
 def answer_silently(book: Book, bank: Bank, now: datetime) -> None:
     """Approve what has waited on the phone for long enough without anybody opening the app.
 
-    It runs whenever somebody asks this bank anything, and dates the approval to when it was due.
+    The approval is dated to when it was due.
     """
     if bank.approach != "DECOUPLED":
         return

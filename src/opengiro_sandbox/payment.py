@@ -5,14 +5,14 @@ No status is stored. Whoever asks gets what the facts say at that instant, so mo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from opengiro_sandbox.banks import INSTANT, Bank
 from opengiro_sandbox.order import Order
+from opengiro_sandbox.standing import OPENING_HOUR, last_execution
 
 LINK_LIFE = timedelta(minutes=15)
 SILENT_APPROVAL = timedelta(seconds=12)
-OPENING_HOUR = time(6)
 
 Steps = Sequence[tuple[timedelta, str]]
 
@@ -47,6 +47,11 @@ class Payment:
     reason: str
     cancelled_at: datetime | None
 
+    @property
+    def service(self) -> str:
+        """The payment service it was ordered from."""
+        return "periodic-payments" if self.order.standing else "payments"
+
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
@@ -64,6 +69,15 @@ class Authorisation:
     account: str
     decided_at: datetime | None
     approved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One date of a standing order: when it was executed, or why it was not."""
+
+    due: date
+    at: datetime
+    reason: str
 
 
 def execution_start(payment: Payment, bank: Bank) -> datetime | None:
@@ -86,8 +100,21 @@ def transaction_status(payment: Payment, bank: Bank, now: datetime) -> str:
     if start is None:
         # An order whose payer never came is refused rather than cancelled: nobody asked to cancel it.
         return "RJCT" if now >= payment.expires_at else "RCVD"
+    if payment.order.standing:
+        return _standing_status(payment, bank, now)
     status = _executing(payment, start, now)
     return status if bank.final_status or status not in FINAL else "ACSP"
+
+
+def _standing_status(payment: Payment, bank: Bank, now: datetime) -> str:
+    # The order is what the status speaks of: taken for as long as a date is to come, then executed in full.
+    return "ACSC" if bank.final_status and is_over(payment, bank, now) else "ACTC"
+
+
+def is_over(payment: Payment, bank: Bank, now: datetime) -> bool:
+    """Return whether the last date of a standing order has been executed."""
+    last = last_execution(payment.order.standing, bank) if payment.order.standing else None
+    return last is not None and now >= last
 
 
 def _executing(payment: Payment, start: datetime, now: datetime) -> str:
@@ -125,7 +152,9 @@ def rejection(payment: Payment, bank: Bank, now: datetime) -> str:
 
 
 def awaits_execution(payment: Payment, bank: Bank, now: datetime) -> bool:
-    """Return whether the payment is approved for a later day and can still be stopped."""
+    """Return whether the payment is approved for a later day, or for more dates, and can still be stopped."""
     start = execution_start(payment, bank)
     closed = payment.cancelled_at or payment.rejected_at
+    if payment.order.standing:
+        return start is not None and not closed and not is_over(payment, bank, now)
     return start is not None and start != payment.approved_at and now < start and not closed

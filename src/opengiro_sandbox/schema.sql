@@ -46,6 +46,27 @@ CREATE TABLE IF NOT EXISTS entries (
 
 CREATE INDEX IF NOT EXISTS entries_by_iban ON entries (iban);
 
+-- When a standing order is executed next; without a time, never again.
+CREATE TABLE IF NOT EXISTS standing_orders (
+    payment_id TEXT PRIMARY KEY REFERENCES payments (id),
+    next_at    TEXT
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS standing_orders_by_time ON standing_orders (next_at) WHERE next_at IS NOT NULL;
+
+-- The key lets a date leave an account once, whatever races; one that was refused takes nothing.
+CREATE TABLE IF NOT EXISTS executions (
+    payment_id  TEXT NOT NULL REFERENCES payments (id),
+    due         TEXT NOT NULL,
+    executed_at TEXT NOT NULL,
+    iban        TEXT NOT NULL,
+    minor       INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
+    PRIMARY KEY (payment_id, due)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS executions_by_iban ON executions (iban);
+
 CREATE TABLE IF NOT EXISTS health (
     bank   TEXT PRIMARY KEY,
     health TEXT NOT NULL

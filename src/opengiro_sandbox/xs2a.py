@@ -19,10 +19,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from opengiro_sandbox.banks import BY_CODE, Bank
+from opengiro_sandbox.banks import BY_CODE, SCT, Bank
 from opengiro_sandbox.desk import Desk, read_body
 from opengiro_sandbox.order import Order, read_order, write_order
-from opengiro_sandbox.payer import answer_silently
+from opengiro_sandbox.payer import keep_up
 from opengiro_sandbox.payment import (
     LINK_LIFE,
     Authorisation,
@@ -53,6 +53,11 @@ class Call:
         """The payment product in the path."""
         return str(self.request.path_params["product"])
 
+    @property
+    def periodic(self) -> bool:
+        """Whether the path is that of standing orders."""
+        return str(self.request.path_params["service"]) == "periodic-payments"
+
     def answer(self, body: object, status: int = 200, **headers: str) -> Response:
         """Return a JSON answer with the headers every answer carries."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -71,7 +76,7 @@ class Call:
 
     def payment_path(self, payment: Payment) -> str:
         """Return the path of a payment's resource."""
-        return f"/v1/payments/{payment.product}/{payment.id}"
+        return f"/v1/{payment.service}/{payment.product}/{payment.id}"
 
     def say(self, key: str) -> str:
         """Return a sentence in the payer's language, if the TPP told us which that is."""
@@ -122,7 +127,7 @@ def _open_call(desk: Desk, request: Request) -> Call:
     if not _is_uuid(request_id):
         raise Refused("FORMAT_ERROR", "The header X-Request-ID must be a UUID.", "X-Request-ID")
     now = desk.now()
-    answer_silently(desk.book, bank, now)
+    keep_up(desk.book, bank, now)
     return Call(request, desk, bank, request_id, now)
 
 
@@ -142,14 +147,18 @@ def _choose_act(call: Call, acts: Mapping[str, Act]) -> Act:
     if not acts:
         raise Refused("RESOURCE_UNKNOWN", "There is no such resource.")
     params = call.request.path_params
-    if params["service"] != "payments":
-        raise Refused("SERVICE_INVALID", "Only single payments are served here.")
-    if params["product"] not in call.bank.products:
+    if params["service"] not in _services(call.bank):
+        raise Refused("SERVICE_INVALID", "This bank does not serve this payment service.")
+    if params["product"] not in ((SCT,) if call.periodic else call.bank.products):
         raise Refused("PRODUCT_UNKNOWN", "This bank does not serve this payment product.")
     act = acts.get(call.request.method)
     if act is None:
         raise Refused("SERVICE_INVALID", "The method does not apply to this resource.")
     return act
+
+
+def _services(bank: Bank) -> tuple[str, ...]:
+    return ("payments", "periodic-payments") if bank.periodic else ("payments",)
 
 
 async def initiate(call: Call) -> Response:
@@ -261,7 +270,7 @@ async def _read_order(call: Call) -> Order:
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("FORMAT_ERROR", "The body must be application/json.", "Content-Type", status=415)
     today = call.now.astimezone(call.bank.timezone()).date()
-    read = read_order(await read_body(call.request), today)
+    read = read_order(await read_body(call.request), today, periodic=call.periodic)
     if isinstance(read, list):
         raise BadBody(read)
     _check_offer(call.bank, read, deferred=read.execution_date not in {None, today})
@@ -316,7 +325,7 @@ def _why(call: Call, reason: str) -> dict[str, object]:
 
 
 async def cancel_payment(call: Call) -> Response:
-    """Cancel at once what nobody approved; ask the payer about what is waiting for its day."""
+    """Cancel at once what nobody approved; ask the payer about what is waiting for its day, or its next dates."""
     payment = _payment(call)
     if not call.bank.cancellation:
         raise Refused("CANCELLATION_INVALID", "This bank does not cancel payments.")
@@ -327,6 +336,9 @@ async def cancel_payment(call: Call) -> Response:
         call.desk.book.save_cancellation(payment, call.now)
         return Response(status_code=204, headers={"X-Request-ID": call.request_id})
     _check_stoppable(call, payment)
+    if payment.order.standing and call.bank.stops_at_once:
+        call.desk.book.save_cancellation(payment, call.now)
+        return Response(status_code=204, headers={"X-Request-ID": call.request_id})
     path = call.payment_path(payment)
     links = call.links(self=path, status=f"{path}/status", startAuthorisation=f"{path}/cancellation-authorisations")
     return call.answer({"transactionStatus": status, "_links": links}, 202)
@@ -399,7 +411,7 @@ def _told(call: Call, *, cancels: bool) -> Response:
 
 def _payment(call: Call) -> Payment:
     payment = call.desk.book.load_payment(call.bank.code, call.request.path_params["payment"])
-    if payment is None:
+    if payment is None or (payment.service == "periodic-payments") != call.periodic:
         raise Refused("RESOURCE_UNKNOWN", "This bank knows no such payment.")
     if payment.product != call.product:
         raise Refused("PRODUCT_INVALID", "The payment is of another product.")

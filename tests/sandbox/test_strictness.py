@@ -95,7 +95,7 @@ def test_a_body_of_another_media_type_is_refused(horizon: Bank) -> None:
         ("GET", "/v1/payments/sepa-credit-transfers/unknown", (404, "RESOURCE_UNKNOWN")),
         ("GET", "/v1/payments/sepa-credit-transfers/unknown/status", (404, "RESOURCE_UNKNOWN")),
         ("POST", "/v1/payments/target-2-payments", (404, "PRODUCT_UNKNOWN")),
-        ("POST", "/v1/periodic-payments/sepa-credit-transfers", (405, "SERVICE_INVALID")),
+        ("POST", "/v1/bulk-payments/sepa-credit-transfers", (405, "SERVICE_INVALID")),
     ],
 )
 def test_what_does_not_exist_is_told_by_its_code(

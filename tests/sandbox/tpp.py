@@ -68,6 +68,15 @@ class Bank:
         assert answer.status_code == 201, answer.text
         return Paying(self, product, answer.json())
 
+    def stand(self, **dates: Any) -> "Paying":
+        wire = json.dumps(order(**dates))
+        answer = self.call("POST", products_path("periodic"), headers=TPP_HEADERS, content=wire)
+        assert answer.status_code == 201, answer.text
+        return Paying(self, "periodic", answer.json())
+
+    def executions(self) -> list[tuple[str, str]]:
+        return [(one["due"], one["reason"]) for line in self.ledger() for one in line["standing"]["executions"]]
+
     def ledger(self) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = self.http.get(f"{self.url}/ledger").json()["payments"]
         return lines
@@ -148,7 +157,11 @@ TPP_HEADERS = {
 
 
 def products_path(product: str) -> str:
-    return f"/v1/payments/{ {'instant': 'instant-sepa-credit-transfers', 'sct': 'sepa-credit-transfers'}[product] }"
+    return {
+        "instant": "/v1/payments/instant-sepa-credit-transfers",
+        "sct": "/v1/payments/sepa-credit-transfers",
+        "periodic": "/v1/periodic-payments/sepa-credit-transfers",
+    }[product]
 
 
 def order(**changes: Any) -> dict[str, Any]:
