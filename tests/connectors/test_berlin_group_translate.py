@@ -1,6 +1,7 @@
 """Our words into a bank's and back, as tables."""
 
 import json
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,15 +13,19 @@ from opengiro.connectors.berlin_group.translate import (
     next_step,
     payer_ip,
     payment_body,
+    periodic_body,
     product,
     reason,
+    service,
     trouble,
 )
 from opengiro.domain.accounts import Account, Scheme
-from opengiro.domain.banks import BankTrouble, Decoupled, Moved, Redirect, Reply
+from opengiro.domain.banks import BankTrouble, Decoupled, Moved, Order, Redirect, Reply
 from opengiro.domain.money import Money
 from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.recurrence import Frequency, Recurrence
 from tests.connectors.errands import deferred, order
+from tests.connectors.official import Official
 
 BASE = "https://bank.example/psd2"
 NOBODY = ".".join("0000")
@@ -93,10 +98,51 @@ def test_an_order_no_sepa_bank_can_take_is_never_sent(changes: dict[str, Any], e
     assert (caught.value.money, caught.value.permanent, caught.value.reason) == (Moved.NOT_SENT, True, expected)
 
 
-def test_a_periodic_order_is_never_sent() -> None:
+@pytest.mark.parametrize("write", [payment_body, periodic_body])
+def test_a_periodic_order_without_dates_is_never_sent(write: Callable[[Order], bytes]) -> None:
     with pytest.raises(BankTrouble) as caught:
-        product(order(execution=Execution.PERIODIC))
-    assert caught.value.money is Moved.NOT_SENT
+        write(order(execution=Execution.PERIODIC))
+    assert (caught.value.money, caught.value.reason) == (Moved.NOT_SENT, Reason.INVALID_DATE)
+
+
+def test_an_order_goes_to_the_service_that_takes_it() -> None:
+    assert [(service(one), product(one)) for one in (order(), standing(Frequency.DAILY))] == [
+        ("payments", "instant-sepa-credit-transfers"),
+        ("periodic-payments", "sepa-credit-transfers"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "word", "day", "months"),
+    [
+        (Frequency.DAILY, "Daily", None, None),
+        (Frequency.WEEKLY, "Weekly", None, None),
+        (Frequency.TWO_WEEKLY, "EveryTwoWeeks", None, None),
+        (Frequency.MONTHLY, "Monthly", "31", None),
+        (Frequency.TWO_MONTHLY, "EveryTwoMonths", "31", None),
+        (Frequency.QUARTERLY, "Quarterly", "31", None),
+        (Frequency.FOUR_MONTHLY, "MonthlyVariable", "31", ["1", "5", "9"]),
+        (Frequency.SEMIANNUALLY, "SemiAnnual", "31", None),
+        (Frequency.YEARLY, "Annual", "31", None),
+    ],
+)
+def test_every_frequency_has_a_word_of_the_standard(
+    official: Official, frequency: Frequency, word: str, day: str | None, months: list[str] | None
+) -> None:
+    sent = json.loads(periodic_body(standing(frequency)))
+    assert (sent["frequency"], sent.get("dayOfExecution"), sent.get("monthsOfExecution")) == (word, day, months)
+    assert (sent["startDate"], sent["executionRule"], "endDate" in sent) == ("2027-01-31", "following", False)
+    assert "requestedExecutionDate" not in sent
+    assert word in official.words("frequencyCode")
+
+
+def test_the_end_of_a_standing_order_is_sent_where_there_is_one() -> None:
+    ended = standing(Frequency.MONTHLY, date(2027, 12, 31))
+    assert json.loads(periodic_body(ended))["endDate"] == "2027-12-31"
+
+
+def standing(frequency: Frequency, end: date | None = None) -> Order:
+    return order(execution=Execution.PERIODIC, recurrence=Recurrence(frequency, date(2027, 1, 31), end))
 
 
 @pytest.mark.parametrize(

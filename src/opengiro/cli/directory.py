@@ -8,6 +8,7 @@ from typing import Any
 
 from opengiro.domain.banks import Bank, Health, Need
 from opengiro.domain.payment import Execution
+from opengiro.domain.recurrence import Frequency
 
 TEST_BANK_ID = "338178e6-3d01-564f-9a7b-52ca442459bf"
 """The powens wire documents this UUID; integrations have it in their tests."""
@@ -31,7 +32,8 @@ def test_bank() -> Bank:
         connector="test_bank",
         countries=("FR",),
         slug="EXA",
-        executions=(Execution.FIRST_OPEN_DAY, Execution.INSTANT, Execution.DEFERRED),
+        executions=(Execution.FIRST_OPEN_DAY, Execution.INSTANT, Execution.DEFERRED, Execution.PERIODIC),
+        frequencies=tuple(Frequency),
         instructions_max=100,
         payer_account=Need.OPTIONAL,
         aliases=("test", "example"),
@@ -47,6 +49,9 @@ def _bank(entry: Mapping[str, Any], number: int) -> Bank:
     executions = [_EXECUTIONS[product] for product in entry["payment_products"] if product in _EXECUTIONS]
     if entry.get("deferred", True):
         executions.append(Execution.DEFERRED)
+    periodic = entry.get("periodic", False)
+    if periodic:
+        executions.append(Execution.PERIODIC)
     return Bank(
         bank_id=str(uuid.uuid5(_NAMESPACE, entry["code"])),
         number=number,
@@ -59,6 +64,7 @@ def _bank(entry: Mapping[str, Any], number: int) -> Bank:
         aliases=tuple(entry["aliases"]),
         iban_prefixes=tuple(entry["iban_prefixes"]),
         executions=tuple(executions),
+        frequencies=tuple(Frequency) if periodic else (),
         payer_account=_NEEDS[entry["debtor_iban"]],
         no_final_status=() if entry["final_status"] else tuple(executions),
         health=Health(entry["health"]),

@@ -1,4 +1,4 @@
-"""Banks that speak Berlin Group NextGenPSD2 1.3: single SEPA payments, by redirection or in the bank's app."""
+"""Banks that speak Berlin Group NextGenPSD2 1.3: single payments and standing orders, by redirection or app."""
 
 from opengiro.connectors.berlin_group.client import scrub
 from opengiro.connectors.berlin_group.heard import HEARD

@@ -22,8 +22,9 @@ async def initiate_payment(line: Line, errand: Errand) -> Answer:
     """Ask the bank to prepare the payment."""
     order = errand.orders[0]
     url = f"{_root(errand)}/{translate.product(order)}"
+    body = translate.periodic_body(order) if order.recurrence else translate.payment_body(order)
     headers = _asking(errand.request_id) | _returning(errand) | _payer(errand)
-    return await _order(line, errand, "POST", url, headers, translate.payment_body(order))
+    return await _order(line, errand, "POST", url, headers, body)
 
 
 async def start_authorisation(line: Line, errand: Errand, url: str, psu_id: str | None = None) -> Answer:
@@ -84,7 +85,7 @@ def at_bank(errand: Errand, url: str, standard: str) -> str:
 
 
 def _root(errand: Errand) -> str:
-    return f"{errand.bank.base_url.rstrip('/')}/v1/payments"
+    return f"{errand.bank.base_url.rstrip('/')}/v1/{translate.service(errand.orders[0])}"
 
 
 async def _order(line: Line, errand: Errand, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:

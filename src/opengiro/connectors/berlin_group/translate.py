@@ -15,12 +15,25 @@ from opengiro.connectors.berlin_group.heard import REASONS, meaning, reason_in
 from opengiro.domain.accounts import Account, Scheme
 from opengiro.domain.banks import BankTrouble, Decoupled, Moved, Order, Redirect
 from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.recurrence import MONTHS, Frequency, Recurrence
 from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_reference, sepa_text
 
 _PRODUCTS = {
     Execution.FIRST_OPEN_DAY: "sepa-credit-transfers",
     Execution.DEFERRED: "sepa-credit-transfers",
     Execution.INSTANT: "instant-sepa-credit-transfers",
+    Execution.PERIODIC: "sepa-credit-transfers",
+}
+_FREQUENCIES = {
+    Frequency.DAILY: "Daily",
+    Frequency.WEEKLY: "Weekly",
+    Frequency.TWO_WEEKLY: "EveryTwoWeeks",
+    Frequency.MONTHLY: "Monthly",
+    Frequency.TWO_MONTHLY: "EveryTwoMonths",
+    Frequency.QUARTERLY: "Quarterly",
+    Frequency.FOUR_MONTHLY: "MonthlyVariable",  # the standard has no word of its own: the months are listed
+    Frequency.SEMIANNUALLY: "SemiAnnual",
+    Frequency.YEARLY: "Annual",
 }
 _FIELDS = {
     "debtorAccount": Reason.INVALID_EMITTER,
@@ -29,6 +42,8 @@ _FIELDS = {
     "instructedAmount.currency": Reason.INVALID_CURRENCY,
     "instructedAmount": Reason.INVALID_AMOUNT,
     "requestedExecutionDate": Reason.INVALID_DATE,
+    "startDate": Reason.INVALID_DATE,
+    "endDate": Reason.INVALID_DATE,
     "remittanceInformation": Reason.INVALID_LABEL,
     "endToEndIdentification": Reason.INVALID_REFERENCE,
 }
@@ -44,15 +59,54 @@ class Start:
     identify: bool
 
 
+def service(order: Order) -> str:
+    """Return the payment service that takes the order."""
+    return "periodic-payments" if order.execution is Execution.PERIODIC else "payments"
+
+
 def product(order: Order) -> str:
-    """Return the payment product that carries the order; raises `BankTrouble` where the standard has none."""
-    if order.execution not in _PRODUCTS:
-        raise unfit("this standard's single payments know no periodic order", None)
+    """Return the payment product that carries the order."""
     return _PRODUCTS[order.execution]
 
 
 def payment_body(order: Order) -> bytes:
     """Return the JSON of a single payment; the payer's account only where it is known."""
+    if order.execution is Execution.PERIODIC:
+        raise unfit("a periodic order without its dates", Reason.INVALID_DATE)
+    return _body(order, {"requestedExecutionDate": _date(order)})
+
+
+def periodic_body(order: Order) -> bytes:
+    """Return the JSON of a standing order, whose dates on closed days move to the next open one."""
+    recurrence = order.recurrence
+    if recurrence is None:
+        raise unfit("a periodic order without its dates", Reason.INVALID_DATE)
+    return _body(
+        order,
+        {
+            "startDate": recurrence.start.isoformat(),
+            "endDate": recurrence.end and recurrence.end.isoformat(),
+            "executionRule": "following",
+            "frequency": _FREQUENCIES[recurrence.frequency],
+            "dayOfExecution": _day(recurrence),
+            "monthsOfExecution": _months(recurrence),
+        },
+    )
+
+
+def _day(recurrence: Recurrence) -> str | None:
+    # The 31st is the standard's word for the last day of a month; a rhythm of days has no such day.
+    return str(recurrence.start.day) if recurrence.frequency in MONTHS else None
+
+
+def _months(recurrence: Recurrence) -> list[str] | None:
+    if _FREQUENCIES[recurrence.frequency] != "MonthlyVariable":
+        return None
+    first, step = recurrence.start.month - 1, MONTHS[recurrence.frequency]
+    return [str(month + 1) for month in sorted((first + step * turn) % 12 for turn in range(12 // step))]
+
+
+def _body(order: Order, when: Mapping[str, Any]) -> bytes:
     if order.amount.currency != "EUR":
         raise unfit("SEPA carries euros only", Reason.INVALID_CURRENCY)
     body: dict[str, Any] = {
@@ -62,7 +116,7 @@ def payment_body(order: Order) -> bytes:
         "creditorAccount": _iban(order.payee, Reason.INVALID_BENEFICIARY),
         "creditorName": sepa_text(order.payee.holder, NAME_LENGTH_MAX),
         "remittanceInformationUnstructured": sepa_text(order.label) or None,
-        "requestedExecutionDate": _date(order),
+        **when,
     }
     return msgspec.json.encode({name: value for name, value in body.items() if value is not None})
 

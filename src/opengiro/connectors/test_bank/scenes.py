@@ -23,7 +23,7 @@ from opengiro.connectors.test_bank.heard import (
     UNAPPROVED,
     WAITING,
 )
-from opengiro.connectors.test_bank.labels import course
+from opengiro.connectors.test_bank.labels import course, outcomes
 from opengiro.domain.banks import (
     AskFields,
     BankTrouble,
@@ -35,11 +35,13 @@ from opengiro.domain.banks import (
     NextAction,
     Redirect,
 )
+from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.payment import Reason
 
 APPROVAL_TAKES = timedelta(seconds=10)
 APPROVAL_LAPSES_AFTER = timedelta(seconds=20)
 VALIDATED = "AUTHENTICATION_VALIDATED"
+_TAKEN = frozenset({Trigger.BANK_ACCEPTED, Trigger.BANK_SETTLED})
 _PROMPT = "Open your bank's app on your phone and approve the payment waiting there."
 
 CODE = Field("openapisms", "The code we sent you by text message")
@@ -87,6 +89,8 @@ def recall(errand: Errand) -> Memory:
 def play(errand: Errand, memory: Memory) -> Heard:
     """Return where the attempt stands now."""
     now = SCENES[memory.scene](errand, memory)
+    if errand.orders[0].recurrence and HEARD[now.word] in _TAKEN:
+        now = Now("pdng")  # the order stands, and each date is told of by itself
     return Heard(
         said=now.word,
         trigger=HEARD[now.word],
@@ -96,11 +100,14 @@ def play(errand: Errand, memory: Memory) -> Heard:
         bank_payment_id=errand.request_id,
         memory=msgspec.json.encode(memory).decode(),
         ask_in=now.ask_in,
+        executed=outcomes(errand.orders[0], errand.now.date()) if now.word == "pdng" else {},
     )
 
 
 def _legacy(errand: Errand, _: Memory) -> Now:
     order = errand.orders[0]
+    if order.recurrence:
+        return Now("pdng")  # its label speaks of its dates, one word each
     word, lasts = course(order.label, order.execution).at(errand.now - errand.started_at)
     return Now(word, ask_in=lasts)
 
