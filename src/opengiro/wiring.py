@@ -34,6 +34,7 @@ from opengiro.workers.deliver import Deliverer
 from opengiro.workers.guard import Guard
 from opengiro.workers.observe import observe
 from opengiro.workers.post import Post
+from opengiro.workers.schedule import schedule
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -91,7 +92,8 @@ async def working(core: Core, settings: Settings) -> AsyncIterator[None]:
         banq.DIALECT.name: banq.write_event,
     }
     async with Post(Guard(settings.private_hosts)) as post, asyncio.TaskGroup() as group:
-        loops = [group.create_task(Deliverer(core, post.send, renders).run()), group.create_task(observe(core))]
+        forever = (Deliverer(core, post.send, renders).run(), observe(core), schedule(core))
+        loops = [group.create_task(loop) for loop in forever]
         try:
             yield
         finally:

@@ -21,6 +21,8 @@ SCANS = {
     "load_merchants": "start-up lists every tenant",
     "load_expired": "the expiry worker serves all merchants",
     "claim_due_attempts": "the observer serves all merchants",
+    "load_due_schedules": "the schedule worker serves all merchants",
+    "load_expired_occurrences": "the schedule worker serves all merchants",
     "delete_old_idempotency_keys": "housekeeping for all merchants",
     "load_due_webhooks": "the delivery worker serves all merchants",
     "load_all_webhooks": "housekeeping for all merchants",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from opengiro.domain.banks import Bank, Confirm, Heard, NextAction
 from opengiro.domain.lifecycle import State, Trigger
-from opengiro.domain.payment import Payment
+from opengiro.domain.payment import Execution, Payment
 from opengiro.domain.schedule import next_ask, quiet_after
 
 CONFIRMATION = timedelta(seconds=60)
@@ -59,24 +59,34 @@ class Attempt:
     sca: str | None = None
     message: str | None = None
     memory: str = ""
+    starts_on: date | None = None  #: the first day a standing order may execute: that of the payer's choice
 
 
 def triggers_of(
     payment: Payment, heard: Heard, bank: Bank, at: datetime, accepted_at: datetime | None
 ) -> tuple[Trigger, ...]:
     """Return what an observation sets off; a status that is in no table sets off nothing."""
-    if heard.trigger is None or not heard.known:
+    trigger = heard.trigger
+    if trigger is None or not heard.known:
         return ()
-    if heard.trigger is Trigger.BANK_ACCEPTED and _is_quiet(payment, bank, at, accepted_at):
-        return (heard.trigger, Trigger.BANK_WENT_QUIET)
-    if payment.state is State.CREATED and heard.trigger is not Trigger.BANK_REJECTED:
-        return (Trigger.PAYER_CHOSE_BANK, heard.trigger)
-    return (heard.trigger,)
+    if payment.execution is Execution.PERIODIC and trigger in _OF_ONE_DATE:
+        # Whatever a bank calls a standing order that it took: the payment is over when its dates are.
+        trigger = Trigger.BANK_ACCEPTED
+    if trigger is Trigger.BANK_ACCEPTED and _is_quiet(payment, bank, at, accepted_at):
+        return (trigger, Trigger.BANK_WENT_QUIET)
+    if payment.state is State.CREATED and trigger is not Trigger.BANK_REJECTED:
+        return (Trigger.PAYER_CHOSE_BANK, trigger)
+    return (trigger,)
+
+
+_OF_ONE_DATE = frozenset({Trigger.BANK_SETTLED, Trigger.BANK_SETTLED_PARTLY, Trigger.BANK_WENT_QUIET})
 
 
 def _is_quiet(payment: Payment, bank: Bank, at: datetime, accepted_at: datetime | None) -> bool:
     """Whether a bank that never reports the end has had its time since it accepted."""
     if payment.execution not in bank.no_final_status or accepted_at is None:
+        return False
+    if payment.execution is Execution.PERIODIC:
         return False
     return at >= quiet_after(payment, accepted_at)
 

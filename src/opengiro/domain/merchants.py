@@ -36,6 +36,11 @@ class Merchant:
         return int(self.settings.get("payment.manual_expire_time_days", str(EXPIRE_DAYS_DEFAULT)))
 
     @property
+    def takes_periodic(self) -> bool:
+        """Whether the merchant may ask for recurring payments where the wire has them off by default."""
+        return self.settings.get("payment.periodic.enabled", "0") == "1"
+
+    @property
     def confirms_by_hand(self) -> bool:
         """Whether the merchant wants the last word after the payer's approval."""
         return self.settings.get("payment.auto_confirmation", "1") == "0"

@@ -12,6 +12,7 @@ from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Write
 from opengiro.store.links import Links
 from opengiro.store.merchants import Applications, Merchants
+from opengiro.store.occurrences import Occurrences
 from opengiro.store.payments import Payments
 from opengiro.store.spaces import Spaces
 from opengiro.store.tokens import Sessions, Tokens
@@ -38,6 +39,7 @@ class Store:
         self.tokens = Tokens(engine, vault)
         self.sessions = Sessions(engine)
         self.payments = Payments(engine, vault)
+        self.occurrences = Occurrences(engine)
         self.attempts = Attempts(engine, vault)
         self.answers = Answers(engine, vault)
         self.banks = Banks(engine)

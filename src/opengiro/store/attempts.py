@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,6 +47,7 @@ class _Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
     action: _Redirect | _Decoupled | _Fields | _Confirm | None = None
     message: str | None = None
     memory: str = ""
+    starts_on: date | None = None
 
 
 _encode = msgspec.json.encode
@@ -132,6 +134,7 @@ class Attempts:
             action=_pack(attempt.action),
             message=attempt.message,
             memory=attempt.memory,
+            starts_on=attempt.starts_on,
         )
         return self.vault.seal(_encode(secrets), _place(attempt.payment_id, attempt.ordinal))
 
@@ -162,6 +165,7 @@ class Attempts:
             action=_unpack(secrets.action, confirm_by),
             message=secrets.message,
             memory=secrets.memory,
+            starts_on=secrets.starts_on,
         )
 
 

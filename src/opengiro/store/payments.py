@@ -25,6 +25,7 @@ from opengiro.domain.payment import (
     Reason,
     instruction_state,
 )
+from opengiro.domain.recurrence import Frequency, Recurrence
 from opengiro.store.deliveries import tell
 from opengiro.store.engines import Row, Write
 
@@ -59,7 +60,8 @@ SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.c
     p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
     p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
     p.dialect, p.order_code, p.account_id,
-    i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed
+    i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed,
+    i.start_date, i.end_date, i.frequency
 FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payment_id = p.payment_id"""
 
 
@@ -203,6 +205,7 @@ class Payments:
                     one.state,
                     self._vault.index(one.payee.identification),
                     self._vault.seal(payee, _place(payment.payment_id, ordinal)),
+                    *_dates(one.recurrence),
                 ),
             )
 
@@ -226,6 +229,7 @@ class Payments:
                 payment.bank_locked,
                 payment.defaults,
                 payment.moved,
+                to_us(payment.expires_at),
             ),
         )
 
@@ -280,6 +284,7 @@ class Payments:
             payee=payee.account,
             payee_party=payee.party,
             state=row[31] and InstructionState(row[31]),
+            recurrence=row[33] and _recurrence(*row[33:36]),
         )
 
 
@@ -296,6 +301,17 @@ def as_of(payment: Payment, moved: Move) -> Payment:
         cancelling=False,
         validated_at=payment.validated_at if moved.target is not State.CREATED else None,
     )
+
+
+def _dates(recurrence: Recurrence | None) -> tuple[str | None, str | None, str | None]:
+    if recurrence is None:
+        return None, None, None
+    end = recurrence.end.isoformat() if recurrence.end else None
+    return recurrence.start.isoformat(), end, recurrence.frequency
+
+
+def _recurrence(start: str, end: str | None, frequency: str) -> Recurrence:
+    return Recurrence(Frequency(frequency), date.fromisoformat(start), date.fromisoformat(end) if end else None)
 
 
 def _place(payment_id: int, ordinal: int | None = None) -> str:

@@ -83,7 +83,7 @@ def errand_of(core: Core, payment: Payment, attempt: Attempt) -> Errand:
     now = core.now(payment.merchant_id)
     return Errand(
         bank=core.bank(attempt.bank_id),
-        orders=tuple(_order(payment, one, now.date()) for one in payment.instructions),
+        orders=tuple(_order(payment, one, now.date(), attempt.starts_on) for one in payment.instructions),
         request_id=attempt.request_id,
         return_url=attempt.return_url,
         own_url=core.own_url,
@@ -98,7 +98,7 @@ def errand_of(core: Core, payment: Payment, attempt: Attempt) -> Errand:
     )
 
 
-def _order(payment: Payment, one: Instruction, today: date) -> Order:
+def _order(payment: Payment, one: Instruction, today: date, starts_on: date | None) -> Order:
     """Word an instruction for the bank: its alphabet, and a date that has not passed."""
     due = one.execution_date if one.execution is Execution.DEFERRED else None
     return Order(
@@ -110,6 +110,7 @@ def _order(payment: Payment, one: Instruction, today: date) -> Order:
         # A date that passed while the payer made up their mind means: as soon as possible.
         requested_date=due if due and due > today else None,
         payer=payment.payer,
+        recurrence=one.recurrence.starting(starts_on) if one.recurrence and starts_on else one.recurrence,
     )
 
 

@@ -14,8 +14,9 @@ from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import ask_bank, errand_of, load_standing
 from opengiro.usecases.end_payment import end_payment
 
-_BY_CLIENT = (Trigger.CLIENT_CANCELLED, Reason.CANCELLED_BY_CLIENT)
-_BY_PAYER = (Trigger.PAYER_CANCELLED, Reason.CANCELLED_BY_PAYER)
+By = tuple[Trigger, Reason]
+BY_CLIENT: By = (Trigger.CLIENT_CANCELLED, Reason.CANCELLED_BY_CLIENT)
+BY_PAYER: By = (Trigger.PAYER_CANCELLED, Reason.CANCELLED_BY_PAYER)
 
 
 async def cancel_by_client(core: Core, merchant_id: int, payment_id: int) -> Standing:
@@ -23,9 +24,9 @@ async def cancel_by_client(core: Core, merchant_id: int, payment_id: int) -> Sta
     standing = await load_standing(core, merchant_id, payment_id)
     match standing.payment.state:
         case State.CREATED if not _live(standing.attempt):
-            return await end_payment(core, standing, *_BY_CLIENT)
+            return await end_payment(core, standing, *BY_CLIENT)
         case State.PENDING if standing.payment.execution is not Execution.INSTANT:
-            return await _cancel_pending(core, standing)
+            return await cancel_pending(core, standing, BY_CLIENT)
     raise Refused(Refusal.CANCEL_UNSUPPORTED)
 
 
@@ -39,16 +40,17 @@ async def cancel_by_payer(core: Core, merchant_id: int, payment_id: int) -> Stan
         answer = await _ask_to_cancel(core, standing, attempt)
         if answer.outcome is not Cancelled.AT_ONCE:
             raise Refused(Refusal.CANCEL_UNSUPPORTED)
-    return await end_payment(core, standing, *_BY_PAYER)
+    return await end_payment(core, standing, *BY_PAYER)
 
 
-async def _cancel_pending(core: Core, standing: Standing) -> Standing:
+async def cancel_pending(core: Core, standing: Standing, by: By) -> Standing:
+    """Cancel what waits for its date at the bank, or stop a standing order there; raises `Refused`."""
     attempt = standing.attempt
     if attempt is None or not _live(attempt):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
     answer = await _ask_to_cancel(core, standing, attempt)
     if answer.outcome is Cancelled.AT_ONCE:
-        return await end_payment(core, standing, *_BY_CLIENT)
+        return await end_payment(core, standing, *by)
     if answer.outcome is Cancelled.PAYER_MUST_APPROVE and answer.url:
         return await _wait_for_payer(core, standing, attempt, answer.url)
     raise Refused(Refusal.CANCEL_UNSUPPORTED)

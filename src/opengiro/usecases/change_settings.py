@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, Known] = MappingProxyType(
         "payment.max_amount": Known("0", _matching(r"[0-9]{1,9}(\.[0-9]{1,2})?", "is an amount; 0 means no maximum")),
         "payment.manual_expire_time_days": Known("30", _DAYS),
         "payment.auto_confirmation": _switch("1"),
+        "payment.periodic.enabled": _switch("0"),
         "payment.state_updated_webhook.systematic": _switch("1"),
         "payment.terms.content": _text(),
         "payment.terms.version": _text(longest=255),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 
 import msgspec
@@ -21,6 +22,7 @@ from opengiro.domain.compatibility import fits
 from opengiro.domain.identifiers import guid7, mint_token
 from opengiro.domain.lifecycle import State, Trigger
 from opengiro.domain.payment import Payment, Reason, advance
+from opengiro.domain.recurrence import civil_day
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
@@ -54,9 +56,12 @@ async def choose_bank(core: Core, command: ChooseBank) -> Standing:
         standing = await _leave_other_bank(core, standing)
     if running := _running(standing, command):
         return running
+    merchant = await core.merchant(command.merchant_id)
+    today = civil_day(core.now(command.merchant_id), merchant.zone)
     payment = _plan_choice(core, standing.payment, bank, command)
+    _check_dates(payment, today)
     ticket = mint_token(payment.merchant_id, core.chance(32))
-    attempt = _plan_attempt(core, standing, command, ticket)
+    attempt = _plan_attempt(core, standing, command, ticket, today if payment.recurrence else None)
     started = await _commit(core, standing.payment, payment, attempt, ticket, command)
     return started if isinstance(started, Standing) else await _call(core, payment, attempt, bank, command)
 
@@ -106,7 +111,14 @@ def _plan_choice(core: Core, payment: Payment, bank: Bank, command: ChooseBank) 
     return chosen
 
 
-def _plan_attempt(core: Core, standing: Standing, command: ChooseBank, ticket: str) -> Attempt:
+def _check_dates(payment: Payment, today: date) -> None:
+    """Refuse a recurring payment that would begin after its end."""
+    recurrence = payment.recurrence
+    if recurrence and recurrence.starting(today).date_of(1) is None:
+        raise Refused(Refusal.BANK_UNSUITABLE, Complaint("instructions[0].end_date", "has passed"))
+
+
+def _plan_attempt(core: Core, standing: Standing, command: ChooseBank, ticket: str, starts_on: date | None) -> Attempt:
     now = core.now(command.merchant_id)
     last = standing.attempt
     return Attempt(
@@ -126,6 +138,7 @@ def _plan_attempt(core: Core, standing: Standing, command: ChooseBank, ticket: s
         payer_agent=command.payer_agent,
         # Should we die during the call, the observer finds the attempt a little later.
         next_ask_at=now + LINK_LIFE / 10,
+        starts_on=starts_on,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from opengiro.domain.identifiers import guid7, payment_id, reference_prefix
 from opengiro.domain.payment import Execution, Instruction, Payment
+from opengiro.domain.recurrence import begins_at, civil_day
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.schedule import expiry
 from opengiro.store import Conflict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from opengiro.domain.merchants import Application, Merchant
     from opengiro.domain.money import Money
     from opengiro.domain.parties import Party
+    from opengiro.domain.recurrence import Recurrence
 
 _ID_TRIES = 4
 
@@ -37,6 +39,7 @@ class NewInstruction:
     execution_date: date | None = None
     payee_party: Party | None = None
     reference_id: str | None = None
+    recurrence: Recurrence | None = None  #: of a periodic order, which has no execution date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ def plan_payment(
     """Decide what is saved, or refuse; the merchant's own limits are judged here."""
     if application is None or not application.may_redirect_to(command.redirect_uri):
         raise Refused(Refusal.REDIRECT_UNREGISTERED)
+    _check_recurrence(command.instructions, civil_day(now, merchant.zone))
     instructions = _complete(command.instructions, reference_prefix(chance(20)))
     payment = Payment(
         merchant_id=command.merchant_id,
@@ -107,7 +111,7 @@ def plan_payment(
         client_id=command.client_id,
         dialect=command.dialect,
         created_at=now,
-        expires_at=expiry(now, instructions[0].execution_date, merchant.expire_days),
+        expires_at=_expiry(instructions[0], merchant, now),
         redirect_uri=command.redirect_uri,
         client_state=command.client_state,
         instructions=instructions,
@@ -126,6 +130,28 @@ def plan_payment(
     return payment
 
 
+def _check_recurrence(asked: tuple[NewInstruction, ...], today: date) -> None:
+    """Refuse dates that could never fall due, and a recurring payment of several orders."""
+    if all(one.recurrence is None for one in asked):
+        return
+    if len(asked) > 1:
+        raise Refused(Refusal.FIELD_INVALID, Complaint("instructions", "holds exactly one for a periodic payment"))
+    recurrence = asked[0].recurrence
+    if recurrence and recurrence.end and recurrence.end < recurrence.start:
+        raise Refused(Refusal.FIELD_INVALID, Complaint("instructions[0].end_date", "is before the start date"))
+    if recurrence and recurrence.end and recurrence.end < today:
+        raise Refused(Refusal.FIELD_INVALID, Complaint("instructions[0].end_date", "has passed"))
+
+
+def _expiry(one: Instruction, merchant: Merchant, now: datetime) -> datetime:
+    """Return when nothing is left to wait for; after its last date nobody can consent to a recurring payment."""
+    recurrence = one.recurrence
+    ends = expiry(now, recurrence.start if recurrence else one.execution_date, merchant.expire_days)
+    if recurrence is None or recurrence.end is None:
+        return ends
+    return min(ends, begins_at(recurrence.end + timedelta(days=1), merchant.zone))
+
+
 def _complete(asked: tuple[NewInstruction, ...], prefix: str) -> tuple[Instruction, ...]:
     return tuple(
         Instruction(
@@ -136,6 +162,7 @@ def _complete(asked: tuple[NewInstruction, ...], prefix: str) -> tuple[Instructi
             execution_date=one.execution_date,
             payee=one.payee,
             payee_party=one.payee_party,
+            recurrence=one.recurrence,
         )
         for position, one in enumerate(asked, start=1)
     )

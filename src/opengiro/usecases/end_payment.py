@@ -11,6 +11,7 @@ from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import load_standing
+from opengiro.usecases.settle_occurrences import load_course, settle_stopped
 
 _TRIES = 8
 
@@ -24,11 +25,16 @@ async def end_payment(
     """
     for _ in range(_TRIES):
         standing = await load_standing(core, judged.payment.merchant_id, judged.payment.payment_id)
-        after, moves = advance(standing.payment, (trigger,), core.now(standing.payment.merchant_id), reason=reason)
+        now = core.now(standing.payment.merchant_id)
+        course = await load_course(core, standing.payment)
+        settled = settle_stopped(core, course, trigger, reason, now) if course else None
+        triggers = settled.triggers if settled else (trigger,)
+        after, moves = advance(standing.payment, triggers, now, reason=reason)
         if not moves or _has_changed_since(judged, standing, trigger):
             raise Refused(Refusal.STATE_FORBIDS)
         after = replace(after, version=after.version + 1)
-        writes = core.store.payments.save_moves(after, standing.payment, moves, background=background)
+        writes = list(settled.writes) if settled else []
+        writes += core.store.payments.save_moves(after, standing.payment, moves, background=background)
         attempt = standing.attempt
         if attempt and attempt.phase is not Phase.ENDED:
             before, attempt = attempt, replace(attempt, phase=Phase.ENDED, action=None, next_ask_at=None)

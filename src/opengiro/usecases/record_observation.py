@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from opengiro.domain.attempt import Attempt, Phase, action_now, plan_next_ask, triggers_of
 from opengiro.domain.banks import Bank, Confirm, Heard, NextAction
-from opengiro.domain.lifecycle import State, Trigger
+from opengiro.domain.lifecycle import State, Trigger, move
+from opengiro.domain.occurrence import FOR_EVER, next_look, open_schedule
 from opengiro.domain.payment import Move, Payment, advance
-from opengiro.store import Conflict
+from opengiro.domain.recurrence import civil_day
+from opengiro.store import Conflict, Write
 from opengiro.usecases import Core, Standing
+from opengiro.usecases.settle_occurrences import Settled, is_running, load_course, settle_heard
+
+if TYPE_CHECKING:
+    from opengiro.domain.merchants import Merchant
 
 _TRIES = 8
 
@@ -23,6 +30,7 @@ class _Plan:
     payment: Payment
     attempt: Attempt
     moves: tuple[Move, ...]
+    dates: tuple[Write, ...] = ()  #: what became of the dates of a recurring payment, or the start of its schedule
 
 
 async def record_observation(core: Core, standing: Standing, heard: Heard, *, background: bool = False) -> Standing:
@@ -57,11 +65,40 @@ async def _plan(core: Core, payment: Payment, attempt: Attempt, heard: Heard) ->
     bank = core.bank(attempt.bank_id)
     merchant = await core.merchant(payment.merchant_id)
     triggers = triggers_of(payment, heard, bank, now, await _accepted_at(core, payment, bank))
+    settled = await _settle_dates(core, payment, heard, bank, triggers, now)
+    if settled:
+        triggers = settled.triggers
     known = replace(payment, bank_payment_id=heard.bank_payment_id or payment.bank_payment_id)
     after, moves = advance(known, triggers, now, reason=heard.reason, message=heard.message, said=heard.said)
+    if is_running(after) and not is_running(payment):
+        after, settled = replace(after, expires_at=FOR_EVER), _started(core, after, attempt, merchant, now)
     if after != payment:
         after = replace(after, version=payment.version + 1)
-    return _Plan(after, _learnt(attempt, heard, after, merchant.confirms_by_hand, now), moves)
+    learnt = _learnt(attempt, heard, after, merchant.confirms_by_hand, now)
+    if settled and is_running(after) and heard.ask_in is None:
+        learnt = replace(learnt, next_ask_at=settled.look_at)
+    return _Plan(after, learnt, moves, settled.writes if settled else ())
+
+
+async def _settle_dates(
+    core: Core, payment: Payment, heard: Heard, bank: Bank, triggers: tuple[Trigger, ...], now: datetime
+) -> Settled | None:
+    """Return what the bank's word means for the dates of a running recurring payment; None where it has none."""
+    course = await load_course(core, payment) if triggers else None
+    if course is None:
+        return None
+    ends = next((trigger for trigger in triggers if move(payment.state, trigger) is not None), None)
+    return settle_heard(core, course, heard, bank, ends, now)
+
+
+def _started(core: Core, payment: Payment, attempt: Attempt, merchant: Merchant, now: datetime) -> Settled:
+    """Let the dates of a recurring payment begin to fall due."""
+    recurrence = payment.recurrence
+    if recurrence is None:
+        raise ValueError("a periodic payment has a recurrence")
+    first = attempt.starts_on or civil_day(now, merchant.zone)
+    schedule = open_schedule(payment.merchant_id, payment.payment_id, recurrence.starting(first), merchant.zone)
+    return Settled((core.store.occurrences.open(schedule),), look_at=next_look((), schedule, now))
 
 
 def _learnt(attempt: Attempt, heard: Heard, payment: Payment, manual: bool, now: datetime) -> Attempt:
@@ -104,7 +141,7 @@ def _soonest(ask_at: datetime | None, action: NextAction) -> datetime | None:
 
 
 async def _save(core: Core, plan: _Plan, payment: Payment, attempt: Attempt, background: bool) -> None:
-    writes = [core.store.attempts.update(plan.attempt, attempt)]
+    writes = [core.store.attempts.update(plan.attempt, attempt), *plan.dates]
     if plan.payment != payment:
         writes += core.store.payments.save_moves(plan.payment, payment, plan.moves, background=background)
     await core.store.commit(writes)

@@ -8,8 +8,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 -- name: insert_instruction
 -- One transfer order of a payment.
 INSERT INTO instructions (merchant_id, payment_id, ordinal, reference_id, amount_minor, currency, label,
-    execution_date, state, payee_index, sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+    execution_date, state, payee_index, sealed, start_date, end_date, frequency)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
 -- name: insert_move
 -- A state change; the row is the event.
@@ -20,7 +20,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 -- Where a payment stands, if nobody was faster: version is compared and set.
 UPDATE payments SET state = $4, version = version + 1, bank_id = $5, cancelling = $6, reason = $7,
     bank_message = $8, validated_us = $9, bank_payment_id = $10, payer_index = $11, sealed = $12, country = $13,
-    bank_locked = $14, defaults = $15, moved = $16
+    bank_locked = $14, defaults = $15, moved = $16, expires_us = $17
 WHERE merchant_id = $1 AND payment_id = $2 AND version = $3;
 
 -- name: update_instruction_states
@@ -33,7 +33,8 @@ SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.c
     p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
     p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
     p.dialect, p.order_code, p.account_id,
-    i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed
+    i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed,
+    i.start_date, i.end_date, i.frequency
 FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payment_id = p.payment_id
 WHERE p.merchant_id = $1 AND p.payment_id = $2
 ORDER BY i.ordinal;
