@@ -27,8 +27,10 @@ def _show(request: Request) -> Response:
     if name in PAGES:
         page, frame = PAGES[name]
         body = print_page(page, replace(frame, language=language), "gallery")
-    else:
+    elif name in set(Trouble):
         body = print_trouble(Trouble(name), language, "gallery")
+    else:
+        return Response(status_code=404)
     return Response(body, media_type="text/html", headers=page_headers("gallery"))
 
 
