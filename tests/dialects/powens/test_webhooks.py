@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from opengiro.usecases.register_webhook import RegisterWebhook, register_webhook
 from tests.server import House, until
 from tests.workers.sink import Request, Sink, answer, sink
 
@@ -203,3 +204,14 @@ async def test_nothing_to_test_or_to_replay_is_not_found(house: House) -> None:
     assert (await manage(house, "POST", "/test/webhooks", {"id_webhook": 5})).status_code == 404
     webhook = await register(house)
     assert (await manage(house, "POST", f"/webhooks/{webhook['id']}/deliveries/5/replay")).status_code == 404
+
+
+async def test_a_webhook_that_hears_another_wire_does_not_exist_on_this_one(house: House) -> None:
+    foreign = await register_webhook(
+        house.core, RegisterWebhook(merchant_id=house.merchant_id, dialect="another", url=URL, actor="test")
+    )
+    assert (await manage(house, "GET", "/webhooks")).json()["webhooks"] == []
+    assert (await manage(house, "GET", f"/webhooks/{foreign.webhook_id}")).status_code == 404
+    assert (await manage(house, "POST", "/test/webhooks", {"id_webhook": foreign.webhook_id})).status_code == 404
+    assert (await manage(house, "DELETE", "/webhooks")).status_code == 204
+    assert [one.webhook_id for one in await house.core.store.webhooks.all(house.merchant_id)] == [foreign.webhook_id]

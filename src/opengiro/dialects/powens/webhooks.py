@@ -218,7 +218,7 @@ async def test(call: Call) -> Answer:
     body = read_body(call, TestIn)
     merchant = await call.core.merchant(call.caller.merchant_id)
     if body.id_webhook is not None:
-        targets = [await find_webhook(call.core, merchant.merchant_id, body.id_webhook)]
+        targets = [await _find(call, body.id_webhook)]
     else:
         known = await call.core.store.webhooks.all(merchant.merchant_id)
         targets = [one for one in known if one.dialect == DIALECT and one.disabled_at is None]
@@ -235,7 +235,12 @@ async def test(call: Call) -> Answer:
 
 
 async def _own(call: Call) -> Webhook:
-    webhook = await find_webhook(call.core, call.caller.merchant_id, read_number(call, "webhook_id"))
+    return await _find(call, read_number(call, "webhook_id"))
+
+
+async def _find(call: Call, webhook_id: int) -> Webhook:
+    """Return a webhook of this wire; what hears another dialect does not exist here."""
+    webhook = await find_webhook(call.core, call.caller.merchant_id, webhook_id)
     if webhook.dialect != DIALECT:
         raise Refused(Refusal.NOT_FOUND)
     return webhook
