@@ -133,6 +133,15 @@ class Shop(RuleBasedStateMachine):
 
     @precondition(lambda self: self.agreed)
     @rule(pick=PICK)
+    def approve_unheard(self, pick: int) -> None:
+        """The bank wakes the payer's phone, its answer to us is lost, and the payer approves."""
+        known = len(self.ledger.orders)
+        self.choose(pick, PHONE, Fate.ANSWER_LOST, switch=False, hosted=True)
+        for order in self.ledger.orders[known:]:
+            order.stage = Stage.APPROVED
+
+    @precondition(lambda self: self.agreed)
+    @rule(pick=PICK)
     def click_twice(self, pick: int) -> None:
         """The payer is impatient, in two windows, at two banks."""
 
