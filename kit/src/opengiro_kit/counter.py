@@ -8,7 +8,7 @@ carries bytes in and out.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Generic, TypeVar, cast
 
@@ -28,7 +28,7 @@ from opengiro_kit.steps import Recipe, Remote, locally
 from opengiro_kit.words import AnyPayment, Declined, Standing
 
 Transaction = TypeVar("Transaction")
-Payment = TypeVar("Payment")
+Visitor = TypeVar("Visitor")
 
 #: How often an order's failed payment is followed by another; more is a program gone wrong.
 TRIES_MAX = 20
@@ -65,6 +65,18 @@ class Counter(Generic[Transaction]):
     powens_secrets: Callable[[], Sequence[str]] = _no_secrets
     order_page: Callable[[str], str] = lambda order_id: f"/orders/{order_id}"
     accepted_is_paid: bool = False
+
+
+def as_seen(
+    counter: Counter[Transaction], visitor: Visitor, may_see: Callable[[Visitor, str], bool] | None
+) -> Counter[Transaction]:
+    """Return the counter as this visitor sees it: orders that are not theirs are not there."""
+    if may_see is None:
+        return counter
+    allowed = may_see
+    return replace(
+        counter, find_order=lambda order_id: counter.find_order(order_id) if allowed(visitor, order_id) else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
