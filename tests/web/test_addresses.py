@@ -56,6 +56,16 @@ async def test_the_token_is_gone_from_the_address_after_one_step(visit: Visit) -
     assert "?" not in visit.base
 
 
+@pytest.mark.parametrize("name", ["localhost", "shop.localhost"])
+async def test_a_laptop_called_by_another_of_its_names_keeps_the_session(house: House, name: str) -> None:
+    payment = await house.pay()
+    port = house.base_url.rpartition(":")[2]
+    address = await link(house, payment["id"])
+    entry = await house.http.get(address, headers={"host": f"{name}:{port}"})
+    assert (entry.status_code, entry.headers["location"]) == (307, address)
+    assert (await house.http.get(address)).status_code == 303
+
+
 async def test_every_page_forbids_framing_caching_and_strangers(visit: Visit) -> None:
     """T07 and the table of headers."""
     for path in ("", f"/banks/{visit.bank('Horizon Bleu')}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from opengiro.usecases import Core
     from opengiro.usecases.open_checkout import Checkout
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LANGUAGES = ("en", "fr", "de", "nl", "pt", "it", "es")
 STATE_LENGTH_MAX = 2000
 """Paths that open the webview: the domain's own host, and the shapes of the shared webview host (PU30)."""
@@ -61,6 +63,8 @@ def _first(state: str | None, otherwise: str | None) -> str | None:
 
 async def _enter(core: Core, request: Request) -> Response:
     """Swap the token in the URL for a session and a clean URL at once (PU34); errors never redirect."""
+    if elsewhere := _same_machine_elsewhere(core, request):
+        return RedirectResponse(elsewhere, 307)
     query = request.query_params
     language = request.path_params.get("language")
     number = query.get("payment_id", "")
@@ -90,6 +94,18 @@ async def _enter(core: Core, request: Request) -> Response:
         samesite="lax",
     )
     return answer
+
+
+def _same_machine_elsewhere(core: Core, request: Request) -> str | None:
+    """Return the address under our own name when a laptop was called by another of its names.
+
+    The session's cookie belongs to one name, and the bank sends the payer back to ours.
+    """
+    own, called = urlsplit(core.own_url), request.url.hostname or ""
+    known = called in LOOPBACK or called.endswith(".localhost")
+    if own.hostname not in LOOPBACK or not known or called == own.hostname:
+        return None
+    return f"{core.own_url}{request.url.path}?{request.url.query}"
 
 
 async def _webauth(core: Core, request: Request) -> Response:
