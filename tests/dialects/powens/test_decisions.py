@@ -62,6 +62,25 @@ async def test_pc9_fields_are_an_array_even_when_nothing_is_asked(house: House) 
     assert (await create(house))["fields"] == []
 
 
+async def test_pc11_stray_keys_of_official_samples_mean_what_they_seem_to(house: House) -> None:
+    body = order(uuid=house.test_bank, use_case_pay="otp_sms")
+    body["instructions"][0]["beneficiary"] |= {"scheme_iban": True, "scheme_name": None}
+    payment = (await house.call("POST", "/payments", body)).json()
+    assert payment["connector_uuid"] == house.test_bank
+    assert payment["instructions"][0]["beneficiary"]["scheme_name"] == "iban"
+    path = f"/payments/{payment['id']}"
+    update = {"validated": True, "webview_url": REDIRECT_URI, "validation_mechanism": "credentials"}
+    assert "validate_mechanism" in (await house.call("POST", path, update)).json()["description"]  # PC12
+    validated = (await house.call("POST", path, {**update, "validation_mechanism": "webauth"})).json()
+    assert validated["action"] == "additionalInformationNeeded"
+
+
+async def test_a_bank_may_be_named_by_its_deprecated_number(house: House) -> None:
+    assert (await create(house, id_connector=59))["connector_uuid"] == house.test_bank
+    refused = await house.call("POST", "/payments", order(id_connector=7))
+    assert refused.json()["description"].startswith("id_connector: ")
+
+
 @pytest.mark.parametrize(("systematic", "told"), [("1", 2), ("0", 0)])
 async def test_pc16_changes_that_a_call_caused_are_told_unless_background_only(
     house: House, systematic: str, told: int
