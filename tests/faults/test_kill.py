@@ -21,7 +21,7 @@ import pytest
 from tests.cli.laptop import IBAN, Laptop, free_port, start
 
 KILLS, CLIENTS = 12, 4
-_TOO_LONG_S = 35
+_TOO_LONG_S = 25
 _PATIENCE_S = 30
 
 

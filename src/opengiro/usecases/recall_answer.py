@@ -11,6 +11,8 @@ from opengiro.usecases import Core
 
 _FLIGHT_MAX = timedelta(seconds=60)
 """A key claimed longer ago than this lost its caller; the same call may run again."""
+_COME_BACK_S = 2
+"""Few calls take longer, unless a bank is slow."""
 
 
 async def recall_answer(core: Core, receipt: Receipt) -> Answer | None:
@@ -32,7 +34,7 @@ async def claim_answer(core: Core, receipt: Receipt) -> Answer | Claim:
     try:
         await core.store.commit([write])
     except Conflict:
-        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT) from None
+        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT, wait_s=_COME_BACK_S) from None
     return claim
 
 
@@ -48,7 +50,7 @@ async def _load(core: Core, receipt: Receipt) -> Kept | None:
     if kept.digest != receipt.digest:
         raise Refused(Refusal.IDEMPOTENCY_KEY_REUSED)
     if kept.answer is None and core.clock.real() - kept.claimed_at < _FLIGHT_MAX:
-        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT)
+        raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT, wait_s=_COME_BACK_S)
     return kept
 
 
