@@ -98,7 +98,8 @@ def _application(wire: BanqWire) -> Starlette:
             Route("/api/v1/payments/get-paid-link", double.link, methods=["POST"]),
             Route("/api/v1/payments", double.list),
             Route("/api/v1/payments/{guid}", double.read),
-            Route("/api/v1/payments/{guid}/live-token", double.live, methods=["POST"]),
+            Route("/api/v1/payments/{guid}/cancel", double.cancel, methods=["POST"]),
+            Route("/api/v1/payments/{guid}/livetoken", double.live, methods=["POST"]),
             Route("/api/v1/transactions/{guid}", double.transaction),
             Route("/api/v1/users/me", double.me),
             Route("/api/v1/account-spaces/{space}/webhook-config", double.configure),
@@ -169,11 +170,18 @@ class _Double:
         payment = self.wire.payments.get(request.path_params["guid"])
         return _raw(_json(payment)) if payment else self._error(404, "not_found")
 
+    async def cancel(self, request: Request) -> Response:
+        payment = self.wire.payments[request.path_params["guid"]]
+        if payment["status"] not in {"created", "processing"}:
+            return self._error(409, "conflict")
+        payment["status"] = "cancelled"
+        return _raw(_json(payment))
+
     async def live(self, request: Request) -> Response:
         if self.wire.original:
             return self._error(404, "not_found")
         payment = self.wire.payments[request.path_params["guid"]]
-        return JSONResponse({"token": "live", "expires_in": 900, "url": f"{self.wire.base_url}/live/{payment['id']}"})
+        return JSONResponse({"token": "live", "expiresIn": 900, "url": f"{self.wire.base_url}/live/{payment['id']}"})
 
     async def transaction(self, request: Request) -> Response:
         found = self.wire.transactions.get(request.path_params["guid"])

@@ -28,8 +28,8 @@ POWENS_CLIENT = """
     submit_fields terms validate webhooks webview_url
 """
 BANQ_CLIENT = """
-    banqs change_webhook_config close create_webhook_config delete_webhook_config get_paid_link live_token me payment
-    payments transaction transactions webhook_config
+    banqs cancel change_webhook_config close create_webhook_config delete_webhook_config get_paid_link live_token me
+    payment payments transaction transactions webhook_config
 """
 CLIENTS = [
     (powens.PowensClient, powens.AsyncPowensClient, POWENS_CLIENT.split()),

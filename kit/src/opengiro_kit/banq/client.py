@@ -78,9 +78,13 @@ class BanqClient:
         """List payments, of one order or all."""
         return self._ask(wire.payments(paging))
 
+    def cancel(self, reference: int | str) -> Payment:
+        """Cancel a payment or stop a recurring one, where the service can."""
+        return self._ask(wire.cancel(reference, _key()))
+
     def live_token(self, reference: int | str) -> LiveToken:
         """Ask for what the payer's page follows one payment with, where the service has live status."""
-        return self._ask(wire.live_token(self.credentials.base_url, reference, _key()))
+        return self._ask(wire.live_token(reference, _key()))
 
     def transaction(self, reference: int | str) -> Transaction:
         """Read a transaction by its guid or number."""
@@ -168,9 +172,13 @@ class AsyncBanqClient:
         """List payments, of one order or all."""
         return await self._ask(wire.payments(paging))
 
+    async def cancel(self, reference: int | str) -> Payment:
+        """Cancel a payment or stop a recurring one, where the service can."""
+        return await self._ask(wire.cancel(reference, _key()))
+
     async def live_token(self, reference: int | str) -> LiveToken:
         """Ask for what the payer's page follows one payment with, where the service has live status."""
-        return await self._ask(wire.live_token(self.credentials.base_url, reference, _key()))
+        return await self._ask(wire.live_token(reference, _key()))
 
     async def transaction(self, reference: int | str) -> Transaction:
         """Read a transaction by its guid or number."""

@@ -28,7 +28,7 @@ from opengiro_kit.banq.objects import (
     WebhookConfig,
 )
 from opengiro_kit.exchange import BUSY, Patience, Reply, Request, Talk, Unreachable, patiently
-from opengiro_kit.live import LiveToken, LiveTokenBody
+from opengiro_kit.live import LiveToken
 from opengiro_kit.words import Declined
 
 Answer = TypeVar("Answer")
@@ -87,6 +87,12 @@ class _Token(msgspec.Struct, frozen=True):
     access_token: str
     expires_in: int | None = None
     refresh_token: str | None = None
+
+
+class _LiveToken(msgspec.Struct, frozen=True, rename="camel"):
+    token: str
+    expires_in: int
+    url: str
 
 
 class _ErrorBody(msgspec.Struct, frozen=True):
@@ -205,11 +211,14 @@ def payments(paging: OrderPaging) -> Call[PaymentList]:
     return Call(_get("/v1/payments", paging), _as(PaymentList))
 
 
-def live_token(base_url: str, reference: int | str, key: str) -> Call[LiveToken]:
+def cancel(reference: int | str, key: str) -> Call[Payment]:
+    """Cancel a payment or stop a recurring one; OpenGiro's own, and unknown elsewhere."""
+    return Call(_sending("POST", f"/v1/payments/{_part(reference)}/cancel", {}, key), _as(Payment))
+
+
+def live_token(reference: int | str, key: str) -> Call[LiveToken]:
     """Ask for what a page follows one payment with; OpenGiro's own, and unknown elsewhere."""
-    read = _as(LiveTokenBody)
-    request = _sending("POST", f"/v1/payments/{_part(reference)}/live-token", {}, key)
-    return Call(request, lambda reply: read(reply).at(base_url, reference))
+    return Call(_sending("POST", f"/v1/payments/{_part(reference)}/livetoken", {}, key), _live_token)
 
 
 def transaction(reference: int | str) -> Call[Transaction]:
@@ -346,6 +355,11 @@ def _config_as_told(reply: Reply) -> WebhookConfig:
     # The original documents no body here, so none is as good as one.
     _refuse(reply)
     return _some_config_as_told(reply) if reply.body.strip() else WebhookConfig()
+
+
+def _live_token(reply: Reply) -> LiveToken:
+    told = _as(_LiveToken)(reply)
+    return LiveToken(told.url, told.token, told.expires_in)
 
 
 def _refuse(reply: Reply) -> None:

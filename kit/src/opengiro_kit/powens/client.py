@@ -79,7 +79,7 @@ class PowensClient:
 
     def live_token(self, payment_id: int) -> LiveToken:
         """Ask for what the payer's page follows one payment with, where the service has live status."""
-        return self._ask(wire.live_token(self.credentials.base_url, payment_id, _key()))
+        return self._ask(wire.live_token(payment_id, _key()))
 
     def webview_url(
         self, token: ScopedToken, redirect_uri: str, *, state: str | None = None, lang: str | None = None
@@ -214,7 +214,7 @@ class AsyncPowensClient:
 
     async def live_token(self, payment_id: int) -> LiveToken:
         """Ask for what the payer's page follows one payment with, where the service has live status."""
-        return await self._ask(wire.live_token(self.credentials.base_url, payment_id, _key()))
+        return await self._ask(wire.live_token(payment_id, _key()))
 
     def webview_url(
         self, token: ScopedToken, redirect_uri: str, *, state: str | None = None, lang: str | None = None

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from opengiro_kit.exchange import BUSY, Patience, Reply, Request, Talk, patiently
-from opengiro_kit.live import LiveToken, LiveTokenBody
+from opengiro_kit.live import LiveToken
 from opengiro_kit.powens.objects import (
     ClientApplication,
     Connector,
@@ -94,6 +94,12 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 
 class _Token(msgspec.Struct, frozen=True):
     token: str
+
+
+class _LiveToken(msgspec.Struct, frozen=True):
+    token: str
+    expires_in: int
+    url: str
 
 
 class _Connectors(msgspec.Struct, frozen=True):
@@ -190,11 +196,9 @@ def scoped_token(payment_id: int, scopes: tuple[str, ...], key: str) -> Call[Sco
     return Call(_post(f"/payments/{payment_id:d}/scopedtoken", {"scope": scopes}, key), _as(ScopedToken))
 
 
-def live_token(base_url: str, payment_id: int, key: str) -> Call[LiveToken]:
+def live_token(payment_id: int, key: str) -> Call[LiveToken]:
     """Ask for what a page follows one payment with; OpenGiro's own, and unknown elsewhere."""
-    read = _as(LiveTokenBody)
-    request = _post(f"/payments/{payment_id:d}/livetoken", {}, key)
-    return Call(request, lambda reply: read(reply).at(base_url, payment_id))
+    return Call(_post(f"/payments/{payment_id:d}/livetoken", {}, key), _live_token)
 
 
 def terms(payment_id: int) -> Call[Terms]:
@@ -323,6 +327,11 @@ def _living_webhooks(reply: Reply) -> tuple[Webhook, ...]:
 def _signing_secret(reply: Reply) -> SigningSecret:
     provider = _as(_Provider)(reply)
     return SigningSecret(provider.id, provider.name, provider.config.secret_key)
+
+
+def _live_token(reply: Reply) -> LiveToken:
+    told = _as(_LiveToken)(reply)
+    return LiveToken(told.url, told.token, told.expires_in)
 
 
 def _refuse(reply: Reply) -> None:
