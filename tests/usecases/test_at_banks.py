@@ -1,13 +1,16 @@
 """The same promises at real sandbox banks over HTTP, held against what the banks themselves say."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from opengiro.connectors import HttpLine
 from opengiro.domain.accounts import Account, Scheme
 from opengiro.domain.attempt import Phase
-from opengiro.domain.banks import Decoupled, Redirect
+from opengiro.domain.banks import Decoupled, Redirect, Reply
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Execution, Payment, Reason
 from opengiro.domain.refusals import Refusal, Refused
@@ -195,7 +198,30 @@ async def test_money_that_moved_before_a_restart_is_found_after_it(town: World) 
     assert await town.state(payment) is State.DONE
 
 
+class Impatient(HttpLine):
+    """The way to the banks with less patience than anybody has in earnest."""
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout_s: float = 15
+    ) -> Reply:
+        return await super().send(method, url, headers, body, min(timeout_s, 0.5))
+
+
 async def test_an_answer_that_takes_too_long_is_unknown_and_the_bank_holds_one_order(town: World) -> None:
+    payment = await town.pay()
+    async with Impatient() as line:
+        town.core = replace(town.core, line=line)
+        standing = await town.choose(payment, town.bank("sol"))
+        assert standing.attempt is not None
+        assert (standing.payment.state, standing.attempt.phase) == (State.VALIDATING, Phase.UNKNOWN)
+        for _ in range(3):
+            await town.later(minutes=5)
+            await town.choose(payment, town.bank("sol"))
+        assert await refused(town.choose(payment, town.bank("horizon"), switch=True)) is Refusal.ATTEMPT_LIVE
+        assert len(await executable(town, payment, "sol")) == 1
+
+
+async def test_a_caller_that_dies_while_a_bank_is_slow_leaves_one_order_there(town: World) -> None:
     payment = await town.pay()
     impatient = asyncio.create_task(town.choose(payment, town.bank("sol")))
     await asyncio.sleep(0.5)
