@@ -33,7 +33,7 @@ class Trigger(StrEnum):
     BANK_REJECTED = "bank_rejected"  #: the bank or the payer at the bank refused
     BANK_WENT_QUIET = "bank_went_quiet"  #: a bank that never reports the end has had its time
     PAYER_CANCELLED = "payer_cancelled"  #: the payer quit while no money could move
-    CLIENT_CANCELLED = "client_cancelled"  #: the merchant cancelled while no money could move, or a standing order was stopped
+    CLIENT_CANCELLED = "client_cancelled"  #: the merchant cancelled what moves no money any more, or stopped an order
     CONFIRMATION_REFUSED = "confirmation_refused"  #: the merchant said no to a manual confirmation
     CONFIRMATION_LAPSED = "confirmation_lapsed"  #: the merchant did not answer it in time
     TIME_RAN_OUT = "time_ran_out"  #: the payment outlived its expiry

@@ -13,6 +13,7 @@ from opengiro.store import Conflict
 from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import ask_bank, errand_of, load_standing
 from opengiro.usecases.end_payment import end_payment
+from opengiro.usecases.settle_occurrences import is_running
 
 By = tuple[Trigger, Reason]
 BY_CLIENT: By = (Trigger.CLIENT_CANCELLED, Reason.CANCELLED_BY_CLIENT)
@@ -45,6 +46,9 @@ async def cancel_by_payer(core: Core, merchant_id: int, payment_id: int) -> Stan
 
 async def cancel_pending(core: Core, standing: Standing, by: By) -> Standing:
     """Cancel what waits for its date at the bank, or stop a standing order there; raises `Refused`."""
+    if is_running(standing.payment):
+        # Once the order is gone nobody tells of its last date any more, so the bank is asked before.
+        standing = await ask_bank(core, standing.payment.merchant_id, standing.payment.payment_id)
     attempt = standing.attempt
     if attempt is None or not _live(attempt):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)

@@ -1,4 +1,4 @@
-"""What a bank's word, the end of an order, or time that ran out means for the dates of a recurring payment.
+"""What a bank's word, or the end of an order, means for the dates of a recurring payment.
 
 Everything here returns writes for the transaction of whoever asks, occurrences before their payment: the final event
 of a transaction precedes that of its payment.
@@ -6,12 +6,10 @@ of a transaction precedes that of its payment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from opengiro.domain.attempt import Phase
 from opengiro.domain.banks import Bank, Heard
-from opengiro.domain.clock import to_us
 from opengiro.domain.lifecycle import State, Trigger
 from opengiro.domain.occurrence import (
     Course,
@@ -25,13 +23,11 @@ from opengiro.domain.occurrence import (
     outcome_while_active,
     plan_settlement,
 )
-from opengiro.domain.payment import Execution, Payment, Reason, advance
-from opengiro.store import Conflict, Write
+from opengiro.domain.payment import Execution, Payment, Reason
+from opengiro.store import Write
 from opengiro.usecases import Core
 from opengiro.usecases.bank_days import is_bank_day
 from opengiro.usecases.follow_schedule import follow_schedule
-
-_AT_ONCE_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +69,13 @@ def settle_heard(core: Core, course: Course, heard: Heard, bank: Bank, ends: Tri
 
     settlement = plan_settlement(course, outcome, now, heard.message)
     return Settled(
-        _writes(core, settlement), settlement.triggers, next_look(settlement.still_open, course.schedule, now)
+        writes_of(core, settlement), settlement.triggers, next_look(settlement.still_open, course.schedule, now)
     )  # fmt: skip
 
 
 def settle_stopped(core: Core, course: Course, trigger: Trigger, reason: Reason, now: datetime) -> Settled:
     """Return what stopping the order means for its open dates, and the end of its schedule."""
     return _end_order(core, course, trigger, Heard(said="", reason=reason), now)
-
-
-async def expire_occurrences(core: Core) -> int:
-    """End the dates of which no bank told anything in time; return how many payments that concerned."""
-    real, furthest = to_us(core.clock.real()), core.clock.furthest_us()
-    due = await core.store.occurrences.expired(real, furthest, _AT_ONCE_MAX)
-    for merchant_id, payment_id in due:
-        await _expire(core, merchant_id, payment_id)
-    return len(due)
 
 
 def _end_order(core: Core, course: Course, end: Trigger, heard: Heard, now: datetime) -> Settled:
@@ -103,33 +90,10 @@ def _end_order(core: Core, course: Course, end: Trigger, heard: Heard, now: date
     # Where every date has come, the order ended in its time, whatever the bank calls that.
     triggers = settlement.triggers if schedule.finished else (end,)
     stop = () if schedule.finished else core.store.occurrences.follow(close(schedule), schedule, ())
-    return Settled((*stop, *_writes(core, settlement)), triggers)
+    return Settled((*stop, *writes_of(core, settlement)), triggers)
 
 
-async def _expire(core: Core, merchant_id: int, payment_id: int) -> None:
-    payment = await core.payment(merchant_id, payment_id)
-    attempt = await core.store.attempts.last(merchant_id, payment_id)
-    course = await load_course(core, payment)
-    if course is None:
-        return
-    now = core.now(merchant_id)
-    late = (Trigger.TIME_RAN_OUT, None)
-    settlement = plan_settlement(course, lambda one: late if one.expires_at <= now else None, now)
-    after, moves = advance(payment, settlement.triggers, now, reason=Reason.NO_ANSWER_FROM_CUSTOMER)
-    writes = [*_writes(core, settlement)]
-    if moves:
-        after = replace(after, version=payment.version + 1)
-        writes += core.store.payments.save_moves(after, payment, moves, background=True)
-    if moves and attempt and attempt.phase is not Phase.ENDED:
-        ended = replace(attempt, version=attempt.version + 1, phase=Phase.ENDED, action=None, next_ask_at=None)
-        writes.append(core.store.attempts.update(ended, attempt))
-    try:
-        await core.store.commit(writes)
-    except Conflict:
-        return  # the bank told something meanwhile
-    core.bell.ring(merchant_id, payment_id)
-
-
-def _writes(core: Core, settlement: Settlement) -> tuple[Write, ...]:
+def writes_of(core: Core, settlement: Settlement) -> tuple[Write, ...]:
+    """Return the writes that save what became of open dates."""
     save = core.store.occurrences.save_move
     return tuple(write for before, after, moved in settlement.changes for write in save(after, before, moved))

@@ -6,7 +6,7 @@ from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.payment import Reason
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.usecases import Core, Standing
-from opengiro.usecases.ask_bank import ask_bank
+from opengiro.usecases.ask_bank import load_standing
 from opengiro.usecases.cancel_payment import BY_CLIENT, By, cancel_pending
 from opengiro.usecases.settle_occurrences import is_running
 
@@ -25,8 +25,7 @@ async def stop_by_payer(core: Core, merchant_id: int, payment_id: int) -> Standi
 
 
 async def _stop(core: Core, merchant_id: int, payment_id: int, by: By) -> Standing:
-    # Once the order is gone nobody tells of its last date any more, so the bank is asked a last time before.
-    standing = await ask_bank(core, merchant_id, payment_id)
+    standing = await load_standing(core, merchant_id, payment_id)
     if not is_running(standing.payment):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
     return await cancel_pending(core, standing, by)

@@ -7,8 +7,8 @@ import asyncio
 import structlog
 
 from opengiro.usecases import Core
+from opengiro.usecases.expire_occurrences import expire_occurrences
 from opengiro.usecases.follow_schedule import PAYMENTS_AT_ONCE_MAX, follow_schedules
-from opengiro.usecases.settle_occurrences import expire_occurrences
 
 _TICK_S = 0.25
 _log = structlog.get_logger("opengiro.schedule")
