@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opengiro.domain.identifiers import client_id as draw_client_id
 from opengiro.domain.identifiers import merchant_of
 from opengiro.domain.merchants import Application, Merchant
+from opengiro.usecases.change_settings import change_settings
 from opengiro.usecases.grant_token import grant_configuration_token
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ async def settle_in(core: Core, known: dict[str, Any]) -> dict[str, Any]:
     """Make the demo merchant and its application unless they exist, and return what `dev.json` is to say."""
     if await core.store.merchants.load(MERCHANT_ID) is None:
         await core.store.merchants.save(_MERCHANT, core.clock.real())
+        await change_settings(core, MERCHANT_ID, {"payment.periodic.enabled": "1"}, _ACTOR)
     before = known.get("powens", {})
     application, secret = await _application(core, before)
     return {

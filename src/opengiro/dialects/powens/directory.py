@@ -180,7 +180,7 @@ def write_settings(bank: Bank, connector: Connector) -> PaymentSettingsOut:
         beneficiary_types=[_SCHEME],
         execution_date_types=kinds,
         bulk_execution_date_types=kinds if bank.instructions_max > 1 else [],
-        execution_frequencies=[],
+        execution_frequencies=[frequency.value for frequency in bank.frequencies],
         maximum_number_of_instructions=bank.instructions_max,
         providing_payer_account=bank.payer_account,
         bulk_providing_payer_account=bank.payer_account if bank.instructions_max > 1 else Need.FORBIDDEN,

@@ -43,13 +43,14 @@ _T = TypeVar("_T")
 async def create(call: Call) -> Answer:
     """Create a payment; it answers 200, as this wire does."""
     body = read_body(call, PaymentIn)
+    merchant = await call.core.merchant(call.caller.merchant_id)
     wrong = Complaints()
     redirect_uri = read_redirect_uri(body.client_redirect_uri, "client_redirect_uri", wrong)
     state = read_state(body.client_state, "client_state", wrong)
     payer = read_account(body.payer, "payer", wrong, needs_label=False)
     payer_party = read_party(body.payer_identity, "payer_identity", wrong)
     operator = read_party(body.operator_identity, "operator_identity", wrong)
-    instructions = _collect(lambda: read_instructions(body), wrong)
+    instructions = _collect(lambda: read_instructions(body, periodic=merchant.takes_periodic), wrong)
     wrong.raise_any()
     command = CreatePayment(
         merchant_id=call.caller.merchant_id,

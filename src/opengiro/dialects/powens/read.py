@@ -20,6 +20,7 @@ from opengiro.dialects.powens.schema import AccountIn, InstructionIn, PaymentIn
 from opengiro.domain.accounts import Account, Scheme
 from opengiro.domain.money import EXPONENTS, AmountFault, Money
 from opengiro.domain.payment import Execution
+from opengiro.domain.recurrence import Frequency, Recurrence
 from opengiro.domain.references import reference_fault
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.sepa_text import sepa_text
@@ -66,13 +67,18 @@ def read_json(body: bytes, shape: type[T]) -> T:
         raise Refused(Refusal.FIELD_INVALID, Complaint("body", "is not valid JSON, or repeats a key")) from fault
 
 
-def read_instructions(body: PaymentIn) -> tuple[NewInstruction, ...]:
-    """Check every transfer order of a new payment; raises `Refused` with all that is wrong."""
+def read_instructions(body: PaymentIn, *, periodic: bool) -> tuple[NewInstruction, ...]:
+    """Check every transfer order of a new payment; raises `Refused` with all that is wrong.
+
+    `periodic` says whether the merchant may ask for recurring payments.
+    """
     wrong = Complaints()
     listed = wrong.need(body.instructions or None, "instructions") or []
     if len(listed) > INSTRUCTIONS_MAX:
         wrong.add("instructions", f"holds at most {INSTRUCTIONS_MAX}")
         wrong.raise_any()
+    for at, one in enumerate(listed):
+        _check_feature(one, f"instructions[{at}]", periodic=periodic)
     read = [_read_instruction(one, f"instructions[{at}]", wrong) for at, one in enumerate(listed)]
     wrong.raise_any()
     instructions = tuple(one for one in read if one)
@@ -183,6 +189,7 @@ def _read_instruction(one: InstructionIn, path: str, wrong: Complaints) -> NewIn
     amount = _amount(one, path, wrong)
     execution = read_enum(Execution, one.execution_date_type, f"{path}.execution_date_type", wrong)
     due = _execution_date(one, execution, path, wrong)
+    recurrence = _recurrence(one, execution, path, wrong)
     given = wrong.need(one.beneficiary, f"{path}.beneficiary")
     payee = read_account(given, f"{path}.beneficiary", wrong)
     party = read_party(one.beneficiary_identity, f"{path}.beneficiary_identity", wrong)
@@ -193,7 +200,7 @@ def _read_instruction(one: InstructionIn, path: str, wrong: Complaints) -> NewIn
             wrong.add(f"{path}.reference_id", fault)
     if len(wrong.found) > before or not (amount and label and execution and payee):
         return None
-    return NewInstruction(amount, label, execution, payee, due, party, one.reference_id)
+    return NewInstruction(amount, label, execution, payee, due, party, one.reference_id, recurrence)
 
 
 def _amount(one: InstructionIn, path: str, wrong: Complaints) -> Money | None:
@@ -229,14 +236,38 @@ def _money(text: str, currency: str, path: str, wrong: Complaints) -> Money | No
 def _execution_date(one: InstructionIn, execution: Execution | None, path: str, wrong: Complaints) -> date | None:
     """Return the date of a deferred order. One that has passed is allowed and means: at once (guide sample)."""
     where = f"{path}.execution_date"
-    if execution is Execution.PERIODIC:
-        raise Refused(Refusal.FEATURE_DISABLED, Complaint(f"{path}.execution_date_type", "periodic is not enabled"))
     if execution is Execution.DEFERRED:
         wrong.need(one.execution_date, where)
         return read_date(one.execution_date or None, where, wrong)
     if one.execution_date is not None and execution is not None:
         wrong.add(where, "is given for deferred payments only")
     return None
+
+
+def _check_feature(one: InstructionIn, path: str, *, periodic: bool) -> None:
+    if one.execution_date_type == Execution.PERIODIC and not periodic:
+        raise Refused(Refusal.FEATURE_DISABLED, Complaint(f"{path}.execution_date_type", "periodic is not enabled"))
+
+
+def _recurrence(one: InstructionIn, execution: Execution | None, path: str, wrong: Complaints) -> Recurrence | None:
+    """Return the dates of a periodic order; no other kind of order has any."""
+    if execution is not Execution.PERIODIC:
+        for name in ("start_date", "end_date", "frequency") if execution is not None else ():
+            if getattr(one, name) is not None:
+                wrong.add(f"{path}.{name}", "is given for periodic payments only")
+        return None
+    wrong.need(one.start_date, f"{path}.start_date")
+    start = read_date(one.start_date, f"{path}.start_date", wrong)
+    end = read_date(one.end_date, f"{path}.end_date", wrong)
+    # PC24: two retired words are still understood and never emitted.
+    word = _RETIRED_FREQUENCIES.get(one.frequency or "", one.frequency)
+    frequency = read_enum(Frequency, word, f"{path}.frequency", wrong)
+    if start and end and end < start:
+        wrong.add(f"{path}.end_date", "is before start_date")
+    return Recurrence(frequency, start, end) if start and frequency else None
+
+
+_RETIRED_FREQUENCIES = {"biannual": "semiannually", "bimonthly": "two-weekly"}
 
 
 def _check_bulk(instructions: tuple[NewInstruction, ...], wrong: Complaints) -> None:
@@ -249,6 +280,8 @@ def _check_bulk(instructions: tuple[NewInstruction, ...], wrong: Complaints) -> 
             wrong.add(f"instructions[{at}].execution_date", "is the same for all instructions")
         if one.amount.currency != first.amount.currency:
             wrong.add(f"instructions[{at}].currency", "is the same for all instructions")
+    if len(instructions) > 1 and first.execution is Execution.PERIODIC:
+        wrong.add("instructions", "holds exactly one for a periodic payment")
     if len(set(references)) != len(references):
         wrong.add("instructions", "carry different reference_id values")
 

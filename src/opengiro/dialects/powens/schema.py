@@ -55,6 +55,9 @@ class InstructionIn(Struct):
     label: str | None = None
     execution_date_type: str | None = None
     execution_date: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    frequency: str | None = None
     reference_id: str | None = None
     beneficiary: AccountIn | None = None
     beneficiary_identity: IdentityIn | None = None
@@ -201,9 +204,9 @@ class InstructionOut(Struct):
     currency: CurrencyOut
     exec_date: str | None
     execution_date: str | None
-    start_date: None
-    end_date: None
-    frequency: None
+    start_date: str | None
+    end_date: str | None
+    frequency: str | None
     state: str | None
     beneficiary: AccountOut
     beneficiary_identity: IdentityOut | None

@@ -148,6 +148,7 @@ def _description(payment: Payment, action: NextAction) -> str | None:
 
 def _instruction(one: Instruction, *, sensitive: bool) -> InstructionOut:
     due = one.execution_date.isoformat() if one.execution_date else None
+    recurrence = one.recurrence
     return InstructionOut(
         reference_id=one.reference_id,
         execution_date_type=one.execution,
@@ -156,9 +157,9 @@ def _instruction(one: Instruction, *, sensitive: bool) -> InstructionOut:
         currency=write_currency(one.amount.currency),
         exec_date=due,
         execution_date=due,
-        start_date=None,
-        end_date=None,
-        frequency=None,
+        start_date=recurrence.start.isoformat() if recurrence else None,
+        end_date=recurrence.end.isoformat() if recurrence and recurrence.end else None,
+        frequency=recurrence.frequency if recurrence else None,
         state=one.state,
         beneficiary=_account(one.payee),
         beneficiary_identity=write_party(one.payee_party, sensitive=sensitive),
