@@ -30,6 +30,7 @@ from opengiro.web.checkout.view import (
     Page,
     Review,
     Summary,
+    TermsText,
     Watch,
     Watching,
 )
@@ -122,6 +123,7 @@ PAGES: dict[str, tuple[Page, Frame]] = {
         ),
         FRAME,
     ),
+    "terms": (TermsText("We pass your payment order on to your bank.\n\nWe never hold your money.", "en"), FRAME),
     "review-fields": (replace(_REVIEW, fields=ASKED, complaints={"field-card": "missing"}), FRAME),
     "not-stopped": (AtBank(OAK, NOW, returned=True), replace(FRAME, notice=Notice.NOT_STOPPED)),
     "leave": (GoToShop("#shop"), _OVER),

@@ -47,6 +47,14 @@ async def has_accepted(core: Core, payment: Payment, terms: Terms) -> bool:
     return terms.terms_id in await core.store.payments.accepted_terms(payment.merchant_id, payment.payment_id)
 
 
+async def terms_to_accept(core: Core, payment: Payment) -> Terms | None:
+    """Return the terms that the payer of this payment has still to agree to, if there are any."""
+    if not (await core.merchant(payment.merchant_id)).settings.get(CONTENT):
+        return None
+    terms = await load_terms(core, payment.merchant_id)
+    return None if terms is None or await has_accepted(core, payment, terms) else terms
+
+
 async def accept_terms(core: Core, payment: Payment, terms_id: int) -> None:
     """Record that the payer agreed; agreeing to what the merchant does not ask for is refused."""
     terms = await load_terms(core, payment.merchant_id)

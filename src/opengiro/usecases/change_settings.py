@@ -46,7 +46,6 @@ SETTINGS: Mapping[str, Known] = MappingProxyType(
         "payment.terms.content": _text(),
         "payment.terms.version": _text(longest=255),
         "payment.terms.language": Known("en", _matching("[a-z]{2}", "is a language such as en")),
-        "payment.terms_url": Known("", _matching(r"(https?://[!-~]{1,2000})?", "is an http(s) URL, or empty")),
         "webhooks.compression.enabled": _switch("0"),
         # Alert mails are not sent yet; programs that set where they would go keep working.
         "webhooks.alerts_frequency": Known("1", _DAYS),

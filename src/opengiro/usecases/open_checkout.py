@@ -16,6 +16,7 @@ from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.rights import Right
 from opengiro.store.tokens import Session
 from opengiro.usecases import Core
+from opengiro.usecases.accept_terms import Terms, terms_to_accept
 from opengiro.usecases.ask_bank import load_standing
 from opengiro.usecases.authenticate import authenticate, require
 
@@ -54,6 +55,7 @@ class Checkout:
     payment: Payment
     attempt: Attempt | None
     now: datetime
+    terms: Terms | None = None  #: what the payer has still to agree to
 
 
 async def open_checkout(core: Core, command: OpenCheckout) -> OpenedCheckout:
@@ -101,6 +103,7 @@ async def show_checkout(core: Core, session: Session) -> Checkout:
         payment=standing.payment,
         attempt=standing.attempt,
         now=core.now(session.merchant_id),
+        terms=await terms_to_accept(core, standing.payment),
     )
 
 

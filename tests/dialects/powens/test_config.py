@@ -46,7 +46,6 @@ async def test_pc18_both_spellings_set_one_option_under_its_first_name(house: Ho
         ("payment.auto_confirmation", "true"),
         ("payment.state_updated_webhook.systematic", ""),
         ("payment.terms.language", "English"),
-        ("payment.terms_url", "javascript:alert(1)"),
         ("payment.maximum_amount", "10"),
     ],
 )

@@ -20,6 +20,7 @@ TEMPLATES: Mapping[type[view.Page], str] = {
     view.ChooseBank: "choose_bank.html",
     view.Review: "review.html",
     view.GoToBank: "go_to_bank.html",
+    view.TermsText: "terms.html",
     view.GoToShop: "go_to_shop.html",
     view.AtBank: "at_bank.html",
     view.ApproveOnPhone: "approve_on_phone.html",

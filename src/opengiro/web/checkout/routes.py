@@ -20,9 +20,11 @@ from starlette.routing import BaseRoute, Route
 from opengiro.domain.banks import AskFields, Bank, Health, Redirect
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.usecases.accept_terms import accept_terms, load_terms
 from opengiro.usecases.answer_bank import answer_fields
 from opengiro.usecases.cancel_payment import cancel_by_payer
 from opengiro.usecases.choose_bank import ChooseBank, choose_bank
+from opengiro.usecases.grant_live_token import grant_page_token
 from opengiro.usecases.list_banks import list_banks
 from opengiro.usecases.open_checkout import Checkout, load_checkout, show_checkout
 from opengiro.usecases.return_from_bank import return_from_bank
@@ -60,8 +62,10 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
         Route(handle + "/banks", desk.guarded(desk.search), methods=["GET"]),
         Route(handle + "/banks/{bank_id}", desk.guarded(desk.review), methods=["GET"]),
         Route(handle + "/go", desk.guarded(desk.go), methods=["GET"]),
+        Route(handle + "/terms", desk.guarded(desk.terms), methods=["GET"]),
         Route(handle + "/later", desk.guarded(desk.later), methods=["GET"]),
         Route(handle + "/status", desk.guarded(desk.status), methods=["GET"]),
+        Route(handle + "/live", desk.guarded(desk.live), methods=["POST"]),
         Route(handle + "/choose", desk.guarded(desk.choose), methods=["POST"]),
         Route(handle + "/answer", desk.guarded(desk.answer), methods=["POST"]),
         Route(handle + "/check", desk.guarded(desk.check), methods=["POST"]),
@@ -131,6 +135,14 @@ class Desk:
             return self._print(request, visit, self._choice(request, visit, failed=bank))
         return self._print(request, visit, steps.review(self._core, visit, bank))
 
+    async def terms(self, request: Request) -> Response:
+        """Show what the payer is asked to agree to."""
+        visit = await self._visit(request)
+        terms = await load_terms(self._core, visit.payment.merchant_id)
+        if terms is None:
+            return _see(visit)
+        return self._print(request, visit, view.TermsText(terms.content, terms.language))
+
     async def search(self, request: Request) -> Response:
         """Answer the search field while the payer types."""
         visit = await self._visit(request)
@@ -166,6 +178,12 @@ class Desk:
         }
         return JSONResponse(news, background=self._curiosity.later(visit))
 
+    async def live(self, request: Request) -> Response:
+        """Give a waiting page a token with which it follows its payment."""
+        visit = await self._visit(request)
+        grant = await grant_page_token(self._core, visit.payment)
+        return JSONResponse({"url": f"/live/{visit.payment.payment_id}", "token": grant.token})
+
     # What a browser asks for
 
     async def choose(self, request: Request) -> Response:
@@ -181,6 +199,8 @@ class Desk:
         if complaints:
             wrong = replace(page, iban=fields.get("iban", "")[:64], values=fields, complaints=complaints)
             return self._print(request, visit, wrong, 422)
+        if visit.terms:
+            await accept_terms(self._core, visit.payment, visit.terms.terms_id)
         command = ChooseBank(
             merchant_id=visit.payment.merchant_id,
             payment_id=visit.payment.payment_id,

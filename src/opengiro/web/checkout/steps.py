@@ -195,7 +195,7 @@ def review(core: Core, checkout: Checkout, bank: Bank) -> Review:
         bank=bank,
         payee_account=masked(payment.instructions[0].payee.identification),
         needs_iban=bank.payer_account is Need.REQUIRED and (payment.payer is None or again),
-        terms_url=checkout.merchant.settings.get("payment.terms_url") or None,
+        terms_url=f"/checkout/{checkout.session.handle}/terms" if checkout.terms else None,
         locked=payment.bank_locked,
         fields=() if payment.defaults else core.connectors[bank.connector].payment_fields,
     )

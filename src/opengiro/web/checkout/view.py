@@ -101,6 +101,14 @@ class GoToBank:
 
 
 @dataclass(frozen=True, slots=True)
+class TermsText:
+    """What the payer is asked to agree to, in the merchant's own words and language."""
+
+    content: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class AtBank:
     """The payer was sent to the bank and is looking at our page again."""
 
@@ -197,7 +205,7 @@ class Trouble(StrEnum):
     OURS = "ours"
 
 
-Page = ChooseBank | Review | GoToBank | GoToShop | AtBank | ApproveOnPhone | AnswerBank | Watching | Outcome
+Page = ChooseBank | Review | TermsText | GoToBank | GoToShop | AtBank | ApproveOnPhone | AnswerBank | Watching | Outcome
 
 
 PLAIN, FADED = "#33415c", "#8a94a6"

@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * Asks how the payment stands and moves on when it stands elsewhere.
- * Asks at once when a phone wakes or the tab is shown again, and less often the longer nothing happens.
+ * Asks at once when the live stream tells of something, when a phone wakes or when the tab is shown again, and less
+ * often the longer nothing happens: where no stream gets through, the page still moves on.
  */
 
 const SOONEST_MS = 2000;
@@ -33,6 +34,29 @@ export function watchStatus() {
     if (event.persisted) location.reload();
   });
   timer = setTimeout(ask, SOONEST_MS);
+  followLive(address.replace(/status$/, "live"), () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask); // several events that come together are one reason to ask
+  }).catch(() => undefined);
+}
+
+/**
+ * @param {string} door where this session gets a token for its payment
+ * @param {() => void} onNews
+ */
+async function followLive(door, onNews) {
+  const { follow } = await import("/live/live.js");
+  const enter = async () => (await fetch(door, { method: "POST", cache: "no-store" })).json();
+  let entry = await enter();
+  follow(
+    entry.url,
+    async () => {
+      const { token } = entry ?? (await enter());
+      entry = undefined;
+      return token;
+    },
+    onNews,
+  );
 }
 
 /** @param {{step: string, next: string, checked: string}} news */
