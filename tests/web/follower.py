@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,10 +124,16 @@ async def live_desk(core: Core, limits: Limits, patience_ms: int = 0) -> AsyncIt
         server = uvicorn.Server(config)
         server.config.load()
         running = asyncio.create_task(server._serve([listener]))
-        while not server.started:  # noqa: ASYNC110  # uvicorn says it in an attribute only
-            await asyncio.sleep(0.005)
+        await until(lambda: server.started)
         try:
             yield Desk(f"http://127.0.0.1:{listener.getsockname()[1]}", seats)
         finally:
             server.should_exit = True
             await running
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """Wait for what rings no bell: kernels, closed sockets, attributes."""
+    async with asyncio.timeout(20):
+        while not met():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.02)

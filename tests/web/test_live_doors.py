@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from pytest_asyncio import fixture
 from opengiro.domain.merchants import origin_of
 from opengiro.web.live.limits import Limits
 from tests.server import House, open_house
-from tests.web.follower import Follower, follower, live_desk
+from tests.web.follower import Follower, follower, live_desk, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -235,7 +235,7 @@ async def test_a_token_has_few_seats_and_each_comes_back(house: House, shopper: 
             assert (full.status, full.headers["Retry-After"]) == (429, "5")
             assert full.headers["Access-Control-Allow-Origin"] == SHOP
             assert (await _knock(shopper, "socket", shopper.token)).status == 429
-        await _until(lambda: desk.seats.total == 0)
+        await until(lambda: desk.seats.total == 0)
         assert (await _knock(shopper, "events", shopper.token)).status == 200
 
 
@@ -296,15 +296,15 @@ async def test_a_reader_who_stops_reading_is_dropped_and_delays_nobody(house: Ho
         before = _open_files()
         stuck = await _stop_reading(desk.base_url, shopper)
         try:
-            await _until(lambda: desk.seats.total == 1)
+            await until(lambda: desk.seats.total == 1)
             shopper.base_url = calm.base_url
             async with shopper.stream() as stream:
                 await stream.next("step")
                 await house.validate(shopper.payment_id, fields={"use_case_pay": "redirect"})
                 assert (await stream.next("state"))["state"] == "validating"
-            await _until(lambda: desk.seats.total == 0)
+            await until(lambda: desk.seats.total == 0)
             # The test's own end of the stuck connection is the one file that stays open.
-            await _until(lambda: _open_files() <= before + 1)
+            await until(lambda: _open_files() <= before + 1)
         finally:
             stuck.close()
 
@@ -323,9 +323,3 @@ async def _stop_reading(base_url: str, shopper: Follower) -> socket.socket:
 
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
-
-
-async def _until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not met():  # noqa: ASYNC110  # kernels and closed sockets ring no bell
-            await asyncio.sleep(0.02)
