@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import httpx2
 
 from opengiro.domain.accounts import Account, Scheme
+from opengiro.domain.banks import Redirect
 from opengiro.domain.spaces import MerchantAccount, Space
+from opengiro.usecases.choose_bank import ChooseBank, choose_bank
 from opengiro.usecases.register_user import NewUser, open_account, open_space, register_user
-from tests.server import IBAN, Credentials, House
+from tests.server import IBAN, Credentials, House, until
+from tests.workers.sink import Sink
 
 OPEN = "https://banq.com/open/api/"
 USER = "https://banq.com/api"
@@ -75,6 +79,10 @@ class Banq:
             self._tokens[audience] = answer.json()["access_token"]
         return self._tokens[audience]
 
+    def forget_tokens(self) -> None:
+        """Log in again at the next call, as after the clock was moved."""
+        self._tokens.clear()
+
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
     ) -> httpx2.Response:
@@ -95,6 +103,51 @@ class Banq:
             "externalOrderCode": "order-77",
             "frequency": "once",
         } | changes
+
+    async def pay(self, created: dict[str, Any], use_case: str = "redirect") -> None:
+        """Play the payer of a payment at the test bank, as far as the bank's page."""
+        command = ChooseBank(
+            merchant_id=self.credentials.merchant_id,
+            payment_id=created["id"],
+            bank_id=self.house.test_bank,
+            back_to=self.house.base_url,
+            fields={"use_case_pay": use_case},
+        )
+        standing = await choose_bank(self.house.core, command)
+        if standing.attempt and isinstance(standing.attempt.action, Redirect):
+            await self.house.http.get(standing.attempt.action.url)
+
+    async def hear(self, receiver: Sink, **changes: Any) -> httpx2.Response:
+        """Configure the space's webhook."""
+        body = {"url": receiver.url, "enabled": True, "retryCount": 5, "webHookTypes": ["payment", "transaction"]}
+        return await self.call("POST", self.config, body | changes)
+
+    @property
+    def config(self) -> str:
+        """Path of the space's webhook-config."""
+        return f"v1/account-spaces/{self.space.space_id}/webhook-config"
+
+    async def heard(self, receiver: Sink, action: str, resource: str) -> dict[str, Any]:
+        """Return the event of this action once it arrived."""
+
+        async def look() -> dict[str, Any] | None:
+            told = map(json.loads, [request.body for request in receiver.requests])
+            return next((one for one in told if (one["action"], one["resourceType"]) == (action, resource)), None)
+
+        found = await until(look)
+        assert found is not None
+        return found
+
+    async def settled(self, created: dict[str, Any], *statuses: str) -> dict[str, Any]:
+        """Return the payment once it has one of these statuses."""
+
+        async def look() -> dict[str, Any] | None:
+            read: dict[str, Any] = (await self.call("GET", f"v1/payments/{created['guid']}")).json()
+            return read if read["status"] in statuses else None
+
+        found = await until(look)
+        assert found is not None
+        return found
 
     async def get_paid(self, **changes: Any) -> dict[str, Any]:
         """Create a payment and return it as the wire prints it."""

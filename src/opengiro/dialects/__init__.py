@@ -78,17 +78,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What a dialect folder exports: JSON `routes`, browser `pages`, and how it words what went wrong (as `error`)."""
+    """What a dialect folder exports: JSON `routes`, browser `pages`, and how it words what went wrong (as `error`).
+
+    `headers` are those every route reads besides its own, with what they say.
+    """
 
     name: str
     prefix: str
     routes: Sequence[Route]
     error: Any
-    scopes: Mapping[str, Right]
+    scopes: Mapping[str, Right | frozenset[Right]]
     refuse: Callable[[Refused, int], Answer]
     broke: Callable[[int], Answer]
     no_route: Callable[[int], Answer]
     wrong_method: Callable[[int], Answer]
     pages: Callable[[Core], Sequence[BaseRoute]]
+    headers: Mapping[str, str] = field(default_factory=dict)
     retry_after_s: Mapping[Refusal, int] = field(default_factory=dict)
     authenticate: Callable[[Core, str | None], Awaitable[Principal]] = authenticate

@@ -65,7 +65,7 @@ def _operation(dialect: Dialect, route: Route, schemas: dict[str, Any], componen
         "operationId": operation_id(route.method, route.path),
         "summary": route.summary,
         "security": _security(route),
-        "parameters": _parameters(route),
+        "parameters": _parameters(dialect, route),
         "responses": {**_successes(route, schemas), **_problems(route)},
     }
     if route.rights is not None:
@@ -78,13 +78,13 @@ def _operation(dialect: Dialect, route: Route, schemas: dict[str, Any], componen
 
 
 def _openers(dialect: Dialect, rights: tuple[Right, ...]) -> str:
-    """Return what opens a route: a token with one of these scopes, or the one that configures."""
+    """Return what opens a route: a token with one of these scopes or audiences, or the one that configures."""
     holders = {
-        word: Principal(merchant_id=0, client_id=None, rights=frozenset({right}))
-        for word, right in dialect.scopes.items()
+        word: Principal(merchant_id=0, client_id=None, rights=frozenset({held}) if isinstance(held, Right) else held)
+        for word, held in dialect.scopes.items()
     }
     words = [word for word, holder in holders.items() if any(map(holder.may, rights))]
-    return f"one of the scopes {', '.join(words)}" if words else "the configuration token"
+    return f"a token for one of {', '.join(words)}" if words else "the configuration token"
 
 
 def _security(route: Route) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ def _security(route: Route) -> list[dict[str, Any]]:
     return [{}, _BEARER] if route.optional_token else []
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
+def _parameters(dialect: Dialect, route: Route) -> list[dict[str, Any]]:
     named = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(route.path)
@@ -102,18 +102,24 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
         for name, text in route.query.items()
     ]
+    sent = [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in dialect.headers.items()
+    ]
     key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
-    return [*named, *asked, *([key] if route.method == "POST" and route.rights is not None else [])]
+    return [*named, *asked, *sent, *([key] if route.method == "POST" and route.rights is not None else [])]
 
 
 def _successes(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    return {str(status): _success(route, schemas) for status in (route.status, route.or_status) if status}
+    return {str(status): _success(route, schemas, status) for status in (route.status, route.or_status) if status}
 
 
-def _success(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+def _success(route: Route, schemas: dict[str, Any], status: int) -> dict[str, Any]:
     described: dict[str, Any] = {"description": route.summary}
     if route.writes is not None:
         described["content"] = {_JSON: {"schema": schemas[repr(route.writes)]}}
+    if route.location and status == 201:
+        described["headers"] = {"Location": {"schema": {"type": "string"}}}
     if route.leads_to:
         described["links"] = {
             operation_id(method, path): {

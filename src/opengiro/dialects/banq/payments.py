@@ -37,7 +37,7 @@ from opengiro.domain.sepa_text import sepa_text
 from opengiro.domain.spaces import MerchantAccount
 from opengiro.usecases.cancel_payment import cancel_by_client
 from opengiro.usecases.create_payment import CreatePayment, NewInstruction, create_payment
-from opengiro.usecases.grant_live_token import grant_live_token
+from opengiro.usecases.grant_live_token import grant_page_token
 from opengiro.usecases.settle_occurrences import is_running
 from opengiro.usecases.stop_recurring import stop_by_client
 
@@ -113,7 +113,7 @@ async def create_live_token(call: Call) -> Answer:
     reach = await reach_of(call)
     payment = await _find(call, read_guid(call.path["resource"]))
     await _facts(call, payment, reach)
-    grant = await grant_live_token(call.core, call.caller, payment.payment_id)
+    grant = await grant_page_token(call.core, payment)
     url = f"{call.base.removesuffix(PREFIX)}/live/{payment.payment_id}"
     expires_in = int(grant.life.total_seconds())
     return answer(LiveTokenOut(token=grant.token, expires_in=expires_in, payment_guid=payment.guid, url=url), 201)

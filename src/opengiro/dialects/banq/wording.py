@@ -68,7 +68,7 @@ STATUSES = MappingProxyType(
         State.DONE: "completed",
         State.REJECTED: "failed",
         State.EXPIRED: "expired",
-        State.PARTIAL: "failed",  # of a bulk, which this wire has not: a shop must not deliver on it
+        State.PARTIAL: "completed",  # of a recurring payment: each of its transactions tells its own end (BD15)
     }
 )
 """State -> status (BD14); a cancellation is told from other rejections by its reason."""
