@@ -132,6 +132,9 @@ def plan_payment(
 
 def _check_recurrence(asked: tuple[NewInstruction, ...], today: date) -> None:
     """Refuse dates that could never fall due, and a recurring payment of several orders."""
+    if any((one.execution is Execution.PERIODIC) != (one.recurrence is not None) for one in asked):
+        text = "is given for periodic payments, and for no others"
+        raise Refused(Refusal.FIELD_INVALID, Complaint("instructions[0].frequency", text))
     if all(one.recurrence is None for one in asked):
         return
     if len(asked) > 1:
