@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
@@ -27,7 +28,7 @@ from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import open_vault
 from opengiro.usecases import Core
 from opengiro.web.api import api
-from opengiro.web.checkout.routes import checkout
+from opengiro.web.checkout.routes import checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.live.routes import live
 from opengiro.workers.deliver import Deliverer
@@ -81,7 +82,10 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS), *live(core)]
     for dialect in DIALECTS:
         routes += [*dialect.pages(core), *api(core, dialect)]
-    return SecurityHeaders(Starlette(routes=routes), https=settings.own_url.startswith("https:"))
+    return SecurityHeaders(
+        Starlette(routes=routes, exception_handlers={HTTPException: dead_end}),
+        https=settings.own_url.startswith("https:"),
+    )
 
 
 @contextlib.asynccontextmanager

@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.responses import RedirectResponse
 
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.answers import Answer, Receipt
 from opengiro.usecases.authenticate import authenticate
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
     from opengiro.domain.rights import Principal, Right
     from opengiro.usecases import Core
+    from opengiro.usecases.open_checkout import OpenedCheckout
 
 __all__ = ["Answer", "Call", "Dialect", "Handler", "Receipt", "Route"]
 
@@ -96,3 +102,33 @@ class Dialect:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after_s: Mapping[Refusal, int] = field(default_factory=dict)
     authenticate: Callable[[Core, str | None], Awaitable[Principal]] = authenticate
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of the machine itself."""
+
+
+def admit(core: Core, opened: OpenedCheckout) -> Response:
+    """Send a payer on to a clean URL, with the secret of the checkout in a cookie of this browser alone."""
+    answer = RedirectResponse(f"{core.own_url}/checkout/{opened.handle}", 303)
+    answer.set_cookie(
+        f"opengiro_{opened.handle}",
+        opened.secret,
+        httponly=True,
+        secure=core.own_url.startswith("https:"),
+        samesite="lax",
+    )
+    return answer
+
+
+def same_machine_elsewhere(core: Core, request: Request) -> Response | None:
+    """Send a payer who called a laptop by another of its names to our own one first.
+
+    The session's cookie belongs to one name, and the bank sends the payer back to ours.
+    """
+    own, called = urlsplit(core.own_url), request.url.hostname or ""
+    known = called in LOOPBACK or called.endswith(".localhost")
+    if own.hostname not in LOOPBACK or not known or called == own.hostname:
+        return None
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{core.own_url}{request.url.path}{query}", 307)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as Path
 
-from opengiro.dialects import Answer, Call, Dialect, Receipt, Route
+from opengiro.dialects import LOOPBACK, Answer, Call, Dialect, Receipt, Route
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.rights import Principal
 from opengiro.usecases import Core
@@ -27,7 +27,6 @@ from opengiro.web.openapi import describe
 BODY_BYTES_MAX = 64 * 1024
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 _log = structlog.get_logger("opengiro.api")
@@ -156,7 +155,7 @@ def _called_url(core: Core, request: Request) -> str:
     Any other Host header is ignored: it would let a caller choose where our links point to.
     """
     own = urlsplit(core.own_url)
-    if own.hostname in _LOOPBACK and request.url.hostname in _LOOPBACK:
+    if own.hostname in LOOPBACK and request.url.hostname in LOOPBACK:
         return f"{own.scheme}://{request.url.netloc}"
     return core.own_url
 

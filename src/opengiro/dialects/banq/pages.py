@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from opengiro.dialects import admit, same_machine_elsewhere
 from opengiro.domain.refusals import Refused
 from opengiro.usecases.open_checkout import open_link
 
@@ -43,25 +45,12 @@ def farewell(_checkout: Checkout, _leaving: str) -> None:
 
 async def _enter(core: Core, request: Request) -> Response:
     """Swap the link for a session and a clean URL at once; looking (HEAD) opens nothing."""
+    if elsewhere := same_machine_elsewhere(core, request):
+        return elsewhere
     try:
         if request.method == "HEAD":
             return Response(status_code=200 if await core.store.links.find(request.path_params["code"]) else 404)
         opened = await open_link(core, request.path_params["code"])
-    except Refused:
-        return _dead_end()
-    answer = RedirectResponse(f"/checkout/{opened.handle}", 303)
-    answer.set_cookie(
-        f"opengiro_{opened.handle}",
-        opened.secret,
-        httponly=True,
-        secure=core.own_url.startswith("https:"),
-        samesite="lax",
-    )
-    return answer
-
-
-def _dead_end() -> Response:
-    """Say calmly that there is no such link; nothing of the request is echoed and nobody is sent anywhere."""
-    text = "There is no payment behind this link. Please check the address, or ask whoever sent it for a new one."
-    page = f"<!doctype html><html lang=en><title>Payment link</title><h1>This link does not work</h1><p>{text}</p>"
-    return HTMLResponse(page, 404)
+    except Refused as refused:
+        raise HTTPException(404) from refused
+    return admit(core, opened)

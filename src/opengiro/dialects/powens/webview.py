@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from opengiro.dialects import admit, same_machine_elsewhere
 from opengiro.dialects.powens.write import callback_url
 from opengiro.domain.lifecycle import State
 from opengiro.domain.refusals import Refusal, Refused
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from opengiro.usecases import Core
     from opengiro.usecases.open_checkout import Checkout
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LANGUAGES = ("en", "fr", "de", "nl", "pt", "it", "es")
 STATE_LENGTH_MAX = 2000
 """Paths that open the webview: the domain's own host, and the shapes of the shared webview host (PU30)."""
@@ -63,15 +63,15 @@ def _first(state: str | None, otherwise: str | None) -> str | None:
 
 async def _enter(core: Core, request: Request) -> Response:
     """Swap the token in the URL for a session and a clean URL at once (PU34); errors never redirect."""
-    if elsewhere := _same_machine_elsewhere(core, request):
-        return RedirectResponse(elsewhere, 307)
+    if elsewhere := same_machine_elsewhere(core, request):
+        return elsewhere
     query = request.query_params
     language = request.path_params.get("language")
     number = query.get("payment_id", "")
     if language is not None and language not in LANGUAGES:
-        return _dead_end(404)
+        raise HTTPException(404)
     if not re.fullmatch(r"\d{1,16}", number, re.ASCII) or len(query.get("state", "")) > STATE_LENGTH_MAX:
-        return _dead_end(400)
+        raise HTTPException(400)
     command = OpenCheckout(
         token=query.get("code", ""),
         payment_id=int(number),
@@ -83,29 +83,9 @@ async def _enter(core: Core, request: Request) -> Response:
     )
     try:
         opened = await open_checkout(core, command)
-    except Refused:
-        return _dead_end(400)
-    answer = RedirectResponse(f"{core.own_url}/checkout/{opened.handle}", 303)
-    answer.set_cookie(
-        f"opengiro_{opened.handle}",
-        opened.secret,
-        httponly=True,
-        secure=core.own_url.startswith("https:"),
-        samesite="lax",
-    )
-    return answer
-
-
-def _same_machine_elsewhere(core: Core, request: Request) -> str | None:
-    """Return the address under our own name when a laptop was called by another of its names.
-
-    The session's cookie belongs to one name, and the bank sends the payer back to ours.
-    """
-    own, called = urlsplit(core.own_url), request.url.hostname or ""
-    known = called in LOOPBACK or called.endswith(".localhost")
-    if own.hostname not in LOOPBACK or not known or called == own.hostname:
-        return None
-    return f"{core.own_url}{request.url.path}?{request.url.query}"
+    except Refused as refused:
+        raise HTTPException(400) from refused
+    return admit(core, opened)
 
 
 async def _webauth(core: Core, request: Request) -> Response:
@@ -113,15 +93,8 @@ async def _webauth(core: Core, request: Request) -> Response:
     try:
         standing = await return_from_bank(core, request.query_params.get("state", ""), dict(request.query_params))
     except Refused as refused:
-        return _dead_end(404 if refused.why is Refusal.NOT_FOUND else 400)
+        raise HTTPException(404 if refused.why is Refusal.NOT_FOUND else 400) from refused
     attempt = standing.attempt
     if attempt is None or not attempt.back_to:
-        return _dead_end(404)
+        raise HTTPException(404)
     return RedirectResponse(attempt.back_to, 303)
-
-
-def _dead_end(status: int) -> Response:
-    """Say calmly that a link does not work; nothing of the request is echoed and nobody is sent anywhere."""
-    text = "This payment link is not valid any more. Please go back to the shop and start again."
-    page = f"<!doctype html><html lang=en><title>Payment link</title><h1>This link does not work</h1><p>{text}</p>"
-    return HTMLResponse(page, status)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from opengiro.dialects import LOOPBACK
 from opengiro.domain.merchants import origin_of
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.rights import Principal, Right
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL = "opengiro"
 _NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 STATUSES: Mapping[Refusal, int] = MappingProxyType(
     {
@@ -123,4 +123,4 @@ def _is_ours(core: Core, caller: HTTPConnection, origin: str) -> bool:
         return True
     own, other = urlsplit(core.own_url), urlsplit(origin)
     called = caller.headers.get("host", "")
-    return own.hostname in _LOOPBACK and other.hostname in _LOOPBACK and origin == f"{own.scheme}://{called}"
+    return own.hostname in LOOPBACK and other.hostname in LOOPBACK and origin == f"{own.scheme}://{called}"
