@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from opengiro.usecases import Core
 
 _SHUTDOWN_S = 1
+_STUCK_MS = 30_000
 _KEY_BYTES = 32
 
 
@@ -85,6 +86,8 @@ def _loop() -> Any:
 def _listening(port: int) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it: who stops reading is dropped
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
         try:
             listener.bind(("127.0.0.1", port))
         except PermissionError:
@@ -161,6 +164,8 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,  # request lines hold tokens
                 server_header=False,
+                ws_per_message_deflate=False,  # it would cost more memory than our messages have bytes
+                ws_max_size=4096,
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
         )
