@@ -17,7 +17,7 @@ from pytest_asyncio import fixture
 from opengiro.domain.merchants import origin_of
 from opengiro.web.live.limits import Limits
 from tests.server import House, open_house
-from tests.web.follower import Follower, follower, live_desk, until
+from tests.web.follower import Follower, follower, live_desk, need_sockets, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,6 +46,7 @@ async def shopper(house: House, client: aiohttp.ClientSession) -> Follower:
 async def _knock(shopper: Follower, transport: str, token: str | None, **headers: str) -> aiohttp.ClientResponse:
     """Ask for a transport, as far as its first answer, and leave."""
     if transport == "socket":
+        need_sockets()
         headers |= {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
         headers |= {"Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
     query = {"wait": "0"} | ({} if token is None else {"token": token})
