@@ -12,6 +12,7 @@ from opengiro.store.statements import read, statements
 
 WITHOUT_A_TENANT = {
     "banks": "a directory shared by all",
+    "claim_codes": "a code to scan or type names no merchant, so this leads to it",
     "link_codes": "a link names no merchant, so this leads to it",
     "logins": "a user name names no merchant, so this leads to it",
     "schema_migrations": "the ledger of migrations",
@@ -27,6 +28,7 @@ SCANS = {
     "load_due_webhooks": "the delivery worker serves all merchants",
     "load_all_webhooks": "housekeeping for all merchants",
     "find_login": "a login comes before its merchant is known",
+    "find_claim_code": "a code comes before its merchant is known",
     "find_link_code": "a link comes before its merchant is known",
     "free_lapsed_deliveries": "the delivery worker frees what dead workers held",
 }

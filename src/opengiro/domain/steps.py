@@ -14,6 +14,7 @@ class Step(StrEnum):
     """What is waited for."""
 
     CHOOSING_BANK = "choosing_bank"  #: the payer has to choose a bank
+    ON_PHONE = "on_phone"  #: the payer took the payment over to another device and chooses a bank there
     STARTING = "starting"  #: the bank is being asked to take the payment
     BANK_SILENT = "bank_silent"  #: the bank did not say whether it took it
     AT_BANK = "at_bank"  #: the payer was sent to the bank

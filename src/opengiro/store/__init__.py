@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from opengiro.store.answers import Answers
 from opengiro.store.attempts import Attempts
 from opengiro.store.banks import Banks
+from opengiro.store.claims import Claims
 from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Write
 from opengiro.store.links import Links
@@ -47,6 +48,7 @@ class Store:
         self.transactions = Transactions(engine)
         self.users = Users(engine, vault)
         self.links = Links(engine, vault)
+        self.claims = Claims(engine, vault)
         self.webhooks = Webhooks(engine, vault)
         self.deliveries = Deliveries(engine, vault)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from opengiro.domain.lifecycle import FINAL
 from opengiro.domain.payment import Move
 from opengiro.domain.steps import Step, step_of
-from opengiro.usecases import Core
+from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import load_standing
 
 FROM_THE_START = -1
@@ -35,4 +35,12 @@ async def read_news(core: Core, merchant_id: int, payment_id: int, after: int) -
     final = moves[-1].target in FINAL
     known = after if after <= moves[-1].ordinal else FROM_THE_START
     unseen = tuple(moved for moved in moves if moved.ordinal > known)
-    return News(unseen, None if final else step_of(standing.payment, standing.attempt), final)
+    return News(unseen, None if final else await step_now(core, standing), final)
+
+
+async def step_now(core: Core, standing: Standing) -> Step | None:
+    """Return what a payment waits for, and whether its payer went on to another device to do it."""
+    payment, step = standing.payment, step_of(standing.payment, standing.attempt)
+    if step is Step.CHOOSING_BANK and await core.store.claims.taken(payment.merchant_id, payment.payment_id):
+        return Step.ON_PHONE
+    return step

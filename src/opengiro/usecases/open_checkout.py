@@ -82,6 +82,21 @@ async def open_link(core: Core, code: str) -> OpenedCheckout:
     return await _open(core, payment, command)
 
 
+async def open_elsewhere(core: Core, merchant_id: int, payment_id: int, handle: str | None) -> OpenedCheckout:
+    """Open a session on another device for a payer who proved that it is theirs, with the same way back to the shop."""
+    payment = await core.payment(merchant_id, payment_id)
+    first = await core.store.sessions.load(merchant_id, handle) if handle else None
+    command = OpenCheckout(
+        token="",
+        payment_id=payment_id,
+        client_id=None,
+        dialect=first.dialect if first else payment.dialect,
+        redirect_uri=first.redirect_uri if first else None,
+        client_state=first.client_state if first else None,
+    )
+    return await _open(core, payment, command)
+
+
 async def load_checkout(core: Core, handle: str, secret: str | None) -> Checkout:
     """Return the checkout of this browser; a missing, wrong or old secret is `TOKEN_INVALID`."""
     session = await _session(core, handle)
