@@ -42,6 +42,7 @@ class _People(msgspec.Struct, frozen=True, omit_defaults=True):
     payer: Account | None = None
     payer_party: Party | None = None
     operator_party: Party | None = None
+    defaults: str | None = None
 
 
 class _Payee(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,7 +58,7 @@ _decode_payee = msgspec.json.Decoder(_Payee).decode
 
 _SELECT = """
 SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.created_us, p.expires_us,
-    p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
+    p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked,
     p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
     p.dialect, p.order_code, p.account_id,
     i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed,
@@ -179,7 +180,6 @@ class Payments:
                 payment.bank_id,
                 payment.bank_locked,
                 payment.country,
-                payment.defaults,
                 self._payer_index(payment),
                 self._seal_people(payment),
                 payment.dialect,
@@ -227,7 +227,6 @@ class Payments:
                 self._seal_people(payment),
                 payment.country,
                 payment.bank_locked,
-                payment.defaults,
                 payment.moved,
                 to_us(payment.expires_at),
             ),
@@ -237,12 +236,12 @@ class Payments:
         return self._vault.index(payment.payer.identification) if payment.payer else None
 
     def _seal_people(self, payment: Payment) -> bytes:
-        people = _People(payment.payer, payment.payer_party, payment.operator_party)
+        people = _People(payment.payer, payment.payer_party, payment.operator_party, payment.defaults)
         return self._vault.seal(_encode(people), _place(payment.payment_id))
 
     def _from_rows(self, rows: Sequence[Row]) -> Payment:
         row = rows[0]
-        people = _decode_people(self._vault.open(row[20], _place(row[1])))
+        people = _decode_people(self._vault.open(row[19], _place(row[1])))
         return Payment(
             merchant_id=row[0],
             payment_id=row[1],
@@ -257,16 +256,16 @@ class Payments:
             client_state=row[12],
             bank_id=row[13],
             bank_locked=bool(row[14]),
-            defaults=row[15],
-            cancelling=bool(row[16]),
-            reason=row[17] and Reason(row[17]),
-            bank_message=row[18],
-            bank_payment_id=row[19],
-            country=row[21],
-            moved=row[22],
-            dialect=row[23],
-            order_code=row[24],
-            account_id=row[25],
+            defaults=people.defaults,
+            cancelling=bool(row[15]),
+            reason=row[16] and Reason(row[16]),
+            bank_message=row[17],
+            bank_payment_id=row[18],
+            country=row[20],
+            moved=row[21],
+            dialect=row[22],
+            order_code=row[23],
+            account_id=row[24],
             instructions=tuple(self._instruction(row) for row in rows),
             payer=people.payer,
             payer_party=people.payer_party,
@@ -274,17 +273,17 @@ class Payments:
         )
 
     def _instruction(self, row: Row) -> Instruction:
-        payee = _decode_payee(self._vault.open(row[32], _place(row[1], row[26])))
+        payee = _decode_payee(self._vault.open(row[31], _place(row[1], row[25])))
         return Instruction(
-            reference_id=row[27],
-            amount=Money(row[28], row[9]),
-            label=row[29],
+            reference_id=row[26],
+            amount=Money(row[27], row[9]),
+            label=row[28],
             execution=Execution(row[10]),
-            execution_date=row[30] and date.fromisoformat(row[30]),
+            execution_date=row[29] and date.fromisoformat(row[29]),
             payee=payee.account,
             payee_party=payee.party,
-            state=row[31] and InstructionState(row[31]),
-            recurrence=row[33] and _recurrence(*row[33:36]),
+            state=row[30] and InstructionState(row[30]),
+            recurrence=row[32] and _recurrence(*row[32:35]),
         )
 
 

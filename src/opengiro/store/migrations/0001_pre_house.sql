@@ -77,7 +77,6 @@ CREATE TABLE payments (
     bank_id           TEXT,
     bank_locked       BOOLEAN NOT NULL DEFAULT FALSE,
     country           TEXT,
-    defaults          TEXT,
     cancelling        BOOLEAN NOT NULL DEFAULT FALSE,
     reason            TEXT,
     bank_message      TEXT,

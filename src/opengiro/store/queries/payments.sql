@@ -2,8 +2,8 @@
 -- The agreement and where it starts.
 INSERT INTO payments (merchant_id, payment_id, guid, client_id, state, version, created_us, expires_us,
     amount_minor, currency, execution, instruction_count, redirect_uri, client_state, bank_id, bank_locked,
-    country, defaults, payer_index, sealed, dialect, order_code, account_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23);
+    country, payer_index, sealed, dialect, order_code, account_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22);
 
 -- name: insert_instruction
 -- One transfer order of a payment.
@@ -20,7 +20,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 -- Where a payment stands, if nobody was faster: version is compared and set.
 UPDATE payments SET state = $4, version = version + 1, bank_id = $5, cancelling = $6, reason = $7,
     bank_message = $8, validated_us = $9, bank_payment_id = $10, payer_index = $11, sealed = $12, country = $13,
-    bank_locked = $14, defaults = $15, moved = $16, expires_us = $17
+    bank_locked = $14, moved = $15, expires_us = $16
 WHERE merchant_id = $1 AND payment_id = $2 AND version = $3;
 
 -- name: update_instruction_states
@@ -30,7 +30,7 @@ UPDATE instructions SET state = $3 WHERE merchant_id = $1 AND payment_id = $2;
 -- name: load_payment
 -- One payment with its instructions, one row each.
 SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.created_us, p.expires_us,
-    p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked, p.defaults,
+    p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked,
     p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
     p.dialect, p.order_code, p.account_id,
     i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed,
