@@ -160,3 +160,12 @@ async def test_housekeeping_drops_keys_whose_time_is_over_and_no_other(world: Wo
     await forget_answers(world.core)
     assert await world.core.store.answers.load(receipt(key="old")) is None
     assert await world.core.store.answers.load(receipt(key="young")) is not None
+
+
+async def test_dropping_a_key_whose_time_was_over_spares_whoever_used_it_again(world: World) -> None:
+    await create(world, receipt())
+    world.time.forward(days=30)
+    late = world.core.store.answers.forget(receipt(), world.time())
+    again = await create(world, receipt(b'{"again":1}'))
+    await world.core.store.commit([late])
+    assert await create(world, receipt(b'{"again":1}')) == again
