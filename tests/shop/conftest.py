@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from demo_shop import build
+from demo_shop import Settings, build
 from demo_shop.book import Book, Order
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -59,7 +59,7 @@ class Shopper:
     def payment_id(self, order: Order) -> int:
         """Name the payment of an order."""
         tried = self.order(order).last_try
-        if tried is None or tried.payment_id is None:
+        if tried is None or not isinstance(tried.payment_id, int):
             raise LookupError(order.id)
         return tried.payment_id
 
@@ -71,7 +71,9 @@ class Shopper:
 @pytest.fixture
 def shopper(powens_wire: PowensWire, tmp_path: Path) -> Iterator[Shopper]:
     def make(base_url: str) -> Starlette:
-        return Starlette(routes=[Mount("/shop", build(tmp_path, f"{base_url}/shop", powens_wire.credentials))])
+        return Starlette(
+            routes=[Mount("/shop", build(tmp_path, f"{base_url}/shop", Settings("", powens_wire.credentials)))]
+        )
 
     with serving(make) as base_url:
         book = Book(tmp_path / "shop.db", lambda: datetime.now(UTC))

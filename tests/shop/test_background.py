@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from demo_shop import build, read_credentials
+from demo_shop import Settings, build, read_settings
 from demo_shop.book import Book, Order
 from demo_shop.till import Till, enrol, sweep
 from opengiro_kit import AsyncPowensClient
@@ -146,7 +146,7 @@ async def test_a_shop_that_cannot_enrol_sweeps_all_the_same(
     for payment_id in powens_wire.payments:
         powens_wire.set_state(payment_id, "done")
     stranger = replace(powens_wire.credentials, config_token="not the token")
-    shop = build(book.path.parent, "http://shop.example", stranger)
+    shop = build(book.path.parent, "http://shop.example", Settings("", stranger))
 
     with serving(lambda _: shop):
         await asyncio.to_thread(wait_until, lambda: standing(book, order) == "paid")
@@ -155,6 +155,8 @@ async def test_a_shop_that_cannot_enrol_sweeps_all_the_same(
 
 def test_the_shop_reads_where_the_service_is_from_dev_json() -> None:
     powens = {"base_url": "http://x/2.0", "domain": "demo", "client_id": 47, "client_secret": "s"}
-    credentials = read_credentials({**powens, "config_token": "c", "redirect_uris": [RETURN]})
-    assert (credentials.client_id, credentials.config_token) == ("47", "c")
-    assert credentials.redirect_uris == (RETURN,)
+    settings = read_settings({"powens": {**powens, "config_token": "c", "redirect_uris": [RETURN]}})
+    assert settings.powens is not None
+    assert (settings.powens.client_id, settings.powens.config_token) == ("47", "c")
+    assert settings.powens.redirect_uris == (RETURN,)
+    assert (settings.banq, settings.widget_url) == (None, "")

@@ -98,7 +98,21 @@ class LinkRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def generate_link(counter: Counter[Transaction], content_type: str, body: bytes) -> Recipe[Reply]:
-    """Answer a page that wants to pay an order: `{"data": {"url": link}}`, the same link while it can be paid.
+    """Answer a page that wants to pay an order: `{"data": {"url": link}}`, the same link while it can be paid."""
+    order = yield from asked_order(counter.find_order, content_type, body)
+    if isinstance(order, Reply):
+        return order
+    try:
+        url = yield from link_of(counter, order)
+    except Declined:
+        return _refusal(502, "declined")
+    except Unreachable:
+        return _refusal(503, "unreachable")
+    return _refusal(409, "already_paid") if url is None else link_reply(url)
+
+
+def asked_order(find_order: Callable[[str], Order | None], content_type: str, body: bytes) -> Recipe[Order | Reply]:
+    """Return the shop's own order that a page wants to pay, or what to answer instead.
 
     A page that shows another amount than the shop charges is refused, so nobody pays what they did not see.
     """
@@ -109,18 +123,17 @@ def generate_link(counter: Counter[Transaction], content_type: str, body: bytes)
         asked = msgspec.json.decode(body, type=LinkRequest, strict=False)
     except msgspec.DecodeError:
         return _refusal(400, "invalid_request")
-    order = yield from locally(lambda: counter.find_order(str(asked.order_id)))
+    order = yield from locally(lambda: find_order(str(asked.order_id)))
     if order is None:
         return _refusal(404, "unknown_order")
     if asked.funds is not None and asked.funds != order.amount:
         return _refusal(409, "funds_differ")
-    try:
-        url = yield from link_of(counter, order)
-    except Declined:
-        return _refusal(502, "declined")
-    except Unreachable:
-        return _refusal(503, "unreachable")
-    return _refusal(409, "already_paid") if url is None else _json(200, {"data": {"url": url}})
+    return order
+
+
+def link_reply(url: str) -> Reply:
+    """Return the answer that the guides' page reads: it takes `data.url`."""
+    return _json(200, {"data": {"url": url}})
 
 
 def link_of(counter: Counter[Transaction], order: Order) -> Recipe[str | None]:

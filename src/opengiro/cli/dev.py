@@ -196,11 +196,10 @@ def _neighbours(core: Core, settings: Settings, world: dict[str, Any]) -> Sequen
     if find_spec("demo_shop"):
         import demo_shop  # noqa: PLC0415  # a program of its own, which a server without it does not miss
 
-        credentials = {**world["powens"], "redirect_uris": tuple(world["powens"]["redirect_uris"])}
         shop = demo_shop.build(
             settings.data / "shop",
             world["shop_url"],
-            demo_shop.Credentials(**credentials),
+            demo_shop.read_settings(world),
             now=lambda: core.now(MERCHANT_ID),
         )
         routes.append(Mount("/shop", shop))

@@ -1,7 +1,7 @@
 """Brise & Fils, an invented kite shop that is paid by bank and knows of paying only through the kit."""
 
-from opengiro_kit.powens import Credentials
+from opengiro_kit.environment import Settings
 
-from demo_shop.app import build, read_credentials
+from demo_shop.app import build, read_settings
 
-__all__ = ["Credentials", "build", "read_credentials"]
+__all__ = ["Settings", "build", "read_settings"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
-from demo_shop.app import build, read_credentials
+from demo_shop.app import build, read_settings
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("shop-data"), help="folder of shop.db")
     asked = parser.parse_args()
     shop_url = f"http://127.0.0.1:{asked.port}"
-    powens = read_credentials(json.loads(asked.dev.read_text())["powens"])
-    shop = build(asked.data, shop_url, powens)
+    settings = read_settings(json.loads(asked.dev.read_text()))
+    shop = build(asked.data, shop_url, settings)
     uvicorn.run(shop, host="127.0.0.1", port=asked.port, log_level="warning")
 
 

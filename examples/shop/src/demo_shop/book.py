@@ -30,10 +30,15 @@ PROGRESS: Mapping[str, int] = {
     "done": 5,
     "rejected": 5,
     "expired": 5,
+    # The words of the other wire.
+    "processing": 3,
+    "completed": 5,
+    "failed": 5,
+    "cancelled": 5,
 }
 
 # The payer has said yes, so the cart has done its work.
-APPROVED = frozenset({"pending", "accepted", "done"})
+APPROVED = frozenset({"pending", "accepted", "done", "completed"})
 
 STANDINGS: Mapping[str, str] = {
     "unsent": "open",
@@ -45,7 +50,14 @@ STANDINGS: Mapping[str, str] = {
     "partial": "attention",
     "rejected": "failed",
     "expired": "failed",
+    "processing": "moving",
+    "completed": "waiting",
+    "failed": "failed",
+    "cancelled": "cancelled",
 }
+
+#: The execution of a try that is paid in the widget, on the other wire.
+WIDGET = "widget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +95,11 @@ class Cart:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One payment for an order; `payment_id` is None until the service has answered."""
+    """One payment for an order; `payment_id`, a number or a guid, is None until the service has answered."""
 
     ordinal: int
     execution: str
-    payment_id: int | None
+    payment_id: int | str | None
     state: str
     error_code: str | None
 
@@ -144,6 +156,7 @@ class Book:
         self._now = now
         with self._reading() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+            _let_guids_in(connection)
             connection.executescript(files("demo_shop").joinpath("book.sql").read_text())
 
     def cart(self, cart_id: str | None) -> Cart:
@@ -207,7 +220,7 @@ class Book:
             )
             return tuple(Event(_instant(row["at"]), row["kind"], row["detail"]) for row in rows)
 
-    def order_of_payment(self, payment_id: int) -> Order | None:
+    def order_of_payment(self, payment_id: int | str) -> Order | None:
         """Return the order a payment is for, or None."""
         with self._reading() as connection:
             row = connection.execute("SELECT order_id FROM tries WHERE payment_id = ?", (payment_id,)).fetchone()
@@ -226,7 +239,9 @@ class Book:
             )
             return Try(ordinal, execution, None, "unsent", None)
 
-    def note_payment(self, order_id: str, ordinal: int, payment_id: int, state: str, error_code: str | None) -> None:
+    def note_payment(
+        self, order_id: str, ordinal: int, payment_id: int | str, state: str, error_code: str | None
+    ) -> None:
         """Note what the service said of a try's payment, unless something later is known already."""
         with self._writing() as connection:
             row = connection.execute(
@@ -314,7 +329,7 @@ class Book:
             connection.execute("COMMIT")
 
 
-def mark_paid(connection: sqlite3.Connection, order_id: str, payment_id: int, at: datetime) -> None:
+def mark_paid(connection: sqlite3.Connection, order_id: str, payment_id: int | str, at: datetime) -> None:
     """Turn an order paid and empty its cart, inside the transaction that settles it."""
     connection.execute("UPDATE orders SET paid_at = ? WHERE id = ?", (_text(at), order_id))
     insert_event(connection, order_id, "paid", str(payment_id), at)
@@ -347,7 +362,7 @@ LEFT JOIN tries t ON t.order_id = o.id
 
 _DUE = """
 SELECT t.order_id FROM tries t JOIN orders o ON o.id = t.order_id
-WHERE o.paid_at IS NULL AND t.payment_id IS NOT NULL AND t.state NOT IN ('rejected', 'expired')
+WHERE o.paid_at IS NULL AND t.payment_id IS NOT NULL AND t.state NOT IN ('rejected', 'expired', 'failed', 'cancelled')
   AND t.next_look_s <= ?
 ORDER BY t.next_look_s LIMIT ?
 """
@@ -356,6 +371,14 @@ ORDER BY t.next_look_s LIMIT ?
 _LOOKED = """
 UPDATE tries SET looks = looks + 1, next_look_s = ? + (15 << MIN(looks, 13)) WHERE order_id = ?
 """
+
+
+def _let_guids_in(connection: sqlite3.Connection) -> None:
+    """Give the tries of an older book the column that holds guids too; the script then makes the table anew."""
+    row = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'tries'").fetchone()
+    if row is None or "payment_id ANY" in row["sql"]:
+        return
+    connection.executescript(files("demo_shop").joinpath("book_guids.sql").read_text())
 
 
 def _load_cart(connection: sqlite3.Connection, cart_id: str) -> Cart:

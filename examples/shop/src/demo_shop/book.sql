@@ -32,11 +32,12 @@ CREATE TABLE IF NOT EXISTS order_lines (
     PRIMARY KEY (order_id, product)
 ) STRICT;
 
+-- One wire counts its payments and the other gives them guids; the types keep them apart.
 CREATE TABLE IF NOT EXISTS tries (
     order_id TEXT NOT NULL REFERENCES orders (id),
     ordinal INTEGER NOT NULL,
     execution TEXT NOT NULL,
-    payment_id INTEGER UNIQUE,
+    payment_id ANY UNIQUE,
     state TEXT NOT NULL,
     error_code TEXT,
     looks INTEGER NOT NULL DEFAULT 0,

@@ -10,14 +10,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from opengiro_kit import PowensError, Unreachable, WebhookRefused, read_event
+from opengiro_kit import Declined, Unreachable, WebhookRefused, read_event
+from opengiro_kit import Order as Expected
+from opengiro_kit import banq as banq_wire
+from opengiro_kit.counter import Reply, asked_order, link_reply
+from opengiro_kit.signatures import whole_async
+from opengiro_kit.steps import cook_async
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from demo_shop.book import Book, Cart, Order
 from demo_shop.catalogue import PRODUCTS, SHELF, price_text
-from demo_shop.till import BRISE_ET_FILS, EXECUTIONS, Till
+from demo_shop.till import BRISE_ET_FILS, EXECUTIONS, Till, amount, label
 from demo_shop.wording import EVENTS, LANGUAGES, REASONS, STANDINGS, TEXTS, preferred
 
 FORM_MAX_BYTES = 10_000
@@ -25,8 +30,9 @@ WEBHOOK_MAX_BYTES = 262_144
 CART_COOKIE = "shop_cart"
 LANG_COOKIE = "shop_lang"
 PAYABLE = frozenset({"open", "failed", "cancelled"})
-CANCELLABLE = frozenset({"open"})
-CHANGING = frozenset({"open", "waiting"})
+LINKABLE = PAYABLE | {"moving"}
+CANCELLABLE = frozenset({"open", "moving"})
+CHANGING = frozenset({"open", "waiting", "moving"})
 NOTICES = frozenset({"busy", "declined", "unreachable"})
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -40,6 +46,8 @@ class Shop:
     till: Till
     shop_url: str
     webhook_secrets: Callable[[], tuple[str, ...]]
+    widget_url: str = ""
+    banq_secrets: Callable[[], tuple[str, ...]] = tuple
 
     @property
     def path(self) -> str:
@@ -68,10 +76,14 @@ class Pages:
             Route("/cart/put", self.put, methods=["POST"]),
             Route("/checkout", self.checkout, methods=["POST"]),
             Route("/return", self.returned),
+            Route("/cart/order", self.place, methods=["POST"]),
+            Route("/generate-payment-link", self.link, methods=["POST"]),
             Route("/webhook", self.webhook, methods=["POST"]),
+            Route("/webhook/banq", self.webhook_banq, methods=["POST"]),
             Route("/orders", self.orders),
             Route("/orders/{order_id}", self.order),
             Route("/orders/{order_id}/standing", self.standing),
+            Route("/orders/{order_id}/live", self.live),
             Route("/orders/{order_id}/pay", self.pay, methods=["POST"]),
             Route("/orders/{order_id}/cancel", self.cancel, methods=["POST"]),
         ]
@@ -101,6 +113,41 @@ class Pages:
             return self._go("/cart")
         order = self._shop.book.open_order(cart)
         return await self._pay(request, order, form.get("speed", "instant"))
+
+    async def place(self, request: Request) -> Response:
+        """Turn the cart into an order and tell the widget's page what to ask a link for."""
+        cart = self._cart(request)
+        if not cart.lines:
+            return JSONResponse({"error": "empty_cart"}, 409)
+        order = self._shop.book.open_order(cart)
+        return JSONResponse({**self._question(order), "page": self._shop.at(f"/orders/{order.id}")})
+
+    async def link(self, request: Request) -> Response:
+        """Answer the widget's page with the link that pays an order."""
+        body = await _body(request, FORM_MAX_BYTES)
+        asked = await cook_async(asked_order(self._expected, request.headers.get("content-type", ""), body))
+        if isinstance(asked, Reply):
+            return _respond(asked)
+        order = self._shop.book.order(asked.id)
+        if order is None or order.standing not in LINKABLE or not self._shop.widget_url:
+            return JSONResponse({"error": "not_payable"}, 409)
+        try:
+            return _respond(link_reply(await self._shop.till.link(order)))
+        except Declined as refusal:
+            return JSONResponse({"error": _declined(refusal)}, 409)
+        except Unreachable:
+            return JSONResponse({"error": "unreachable"}, 503)
+
+    async def live(self, request: Request) -> Response:
+        """Give the order's page what it follows the payment with; without it the page asks now and then."""
+        order = self._order(request)
+        try:
+            token = await self._shop.till.live(order) if order else None
+        except (Declined, Unreachable):
+            token = None
+        if token is None:
+            return JSONResponse({"error": "nothing_to_follow"}, 404)
+        return JSONResponse({"url": token.url, "token": token.token}, headers={"cache-control": "no-store"})
 
     async def pay(self, request: Request) -> Response:
         """Go on with an order's payment, or begin another after one that failed."""
@@ -135,12 +182,17 @@ class Pages:
             payable=order.standing in PAYABLE,
             cancellable=order.standing in CANCELLABLE and order.last_try is not None,
             changing=order.standing in CHANGING,
+            linkable=order.standing in LINKABLE,
+            question=self._question(order),
             notice=_notice(request),
         )
 
     async def standing(self, request: Request) -> Response:
-        """Tell a waiting page how the order stands."""
+        """Tell a waiting page how the order stands, after a look at the payment when the page heard news of it."""
         order = self._order(request)
+        if order and "look" in request.query_params and order.standing in CHANGING:
+            await self._look_calmly(order)
+            order = self._order(request)
         if order is None:
             return JSONResponse({"standing": None}, 404)
         return JSONResponse({"standing": order.standing}, headers={"cache-control": "no-store"})
@@ -152,7 +204,7 @@ class Pages:
             return self.missing(request)
         try:
             await self._shop.till.cancel(order)
-        except PowensError as refusal:
+        except Declined as refusal:
             return self._go(f"/orders/{order.id}?notice={_declined(refusal)}")
         except Unreachable:
             return self._go(f"/orders/{order.id}?notice=unreachable")
@@ -177,6 +229,22 @@ class Pages:
         self._shop.book.note_event(order.id, "heard", event.payment.state.value)
         return Response(status_code=204 if await self._look_calmly(order) else 503)
 
+    async def webhook_banq(self, request: Request) -> Response:
+        """Hear the same on the other wire; only signed news is heard."""
+        secrets = self._shop.banq_secrets()
+        try:
+            body = await whole_async(request.stream(), WEBHOOK_MAX_BYTES)
+            event = banq_wire.read_event(request.headers, body, secrets=secrets)
+        except WebhookRefused as refusal:
+            return Response(str(refusal), 400, media_type="text/plain")
+        if not secrets:
+            return Response(status_code=503)
+        order = self._shop.book.order_of_payment(event.resource_id)
+        if order is None:
+            return Response(status_code=204)
+        self._shop.book.note_event(order.id, "heard", event.action)
+        return Response(status_code=204 if await self._look_calmly(order) else 503)
+
     def missing(self, request: Request) -> Response:
         """Say that there is nothing at this address."""
         return self._page(request, "plain.html", 404, title="missing", text="missing_more")
@@ -196,7 +264,7 @@ class Pages:
             return self._go(f"/orders/{order.id}")
         try:
             return RedirectResponse(await self._shop.till.start(order, speed, _lang(request)), 303)
-        except PowensError as refusal:
+        except Declined as refusal:
             return self._go(f"/orders/{order.id}?notice={_declined(refusal)}")
         except Unreachable:
             return self._go(f"/orders/{order.id}?notice=unreachable")
@@ -204,9 +272,18 @@ class Pages:
     async def _look_calmly(self, order: Order) -> bool:
         try:
             await self._shop.till.look(order)
-        except (PowensError, Unreachable):
+        except (Declined, Unreachable):
             return False
         return True
+
+    def _expected(self, order_id: str) -> Expected | None:
+        order = self._shop.book.order(order_id)
+        if order is None:
+            return None
+        return Expected(order.id, None, amount(order.total_minor), order.currency, label(order))
+
+    def _question(self, order: Order) -> dict[str, str]:
+        return {"orderId": order.id, "comment": label(order), "funds": str(amount(order.total_minor))}
 
     def _cart(self, request: Request) -> Cart:
         return self._shop.book.cart(request.cookies.get(CART_COOKIE))
@@ -235,6 +312,7 @@ class Pages:
             reasons=REASONS[lang],
             cart=self._cart(request),
             iban=BRISE_ET_FILS.iban,
+            widget_url=self._shop.widget_url,
             **facts,
         )
         response = HTMLResponse(html, status, {"cache-control": "no-store"})
@@ -258,6 +336,10 @@ async def _body(request: Request, max_bytes: int) -> bytes:
     return bytes(parts)
 
 
+def _respond(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, dict(reply.headers), reply.media_type)
+
+
 def _speed(order: Order) -> str:
     chosen = order.last_try.execution if order.last_try else None
     return next((speed for speed, execution in EXECUTIONS.items() if execution.value == chosen), "instant")
@@ -268,7 +350,7 @@ def _notice(request: Request) -> str | None:
     return notice if notice in NOTICES else None
 
 
-def _declined(refusal: PowensError) -> str:
+def _declined(refusal: Declined) -> str:
     return "busy" if refusal.status == 409 or refusal.code == "notSupported" else "declined"
 
 

@@ -31,6 +31,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "instant_more": "Arrives within seconds. We pack at once.",
         "standard": "Standard transfer",
         "standard_more": "Leaves on the bank’s next open day. We pack when it has left.",
+        "here": "Or pay without leaving this page",
+        "here_more": "Choose your bank here, or scan the code and pay with your phone.",
+        "here_failed": "The payment window could not be opened. Pay by the button above instead.",
         "pay": "Pay {price} by bank",
         "pay_more": "You approve it in your own bank. No card, no account with us.",
         "order": "Order {number}",
@@ -90,6 +93,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "instant_more": "Arrive en quelques secondes. Nous emballons aussitôt.",
         "standard": "Virement classique",
         "standard_more": "Part au prochain jour ouvré. Nous emballons dès qu’il est parti.",
+        "here": "Ou payez sans quitter cette page",
+        "here_more": "Choisissez votre banque ici, ou scannez le code et payez avec votre téléphone.",
+        "here_failed": "La fenêtre de paiement ne s’est pas ouverte. Payez par le bouton ci-dessus.",
         "pay": "Payer {price} par virement",
         "pay_more": "Vous validez dans votre banque. Ni carte, ni compte chez nous.",
         "order": "Commande {number}",
@@ -133,6 +139,11 @@ STANDINGS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
             "Your order waits for your approval",
             "Nothing has left your account. Go on at your bank whenever you like.",
         ),
+        "moving": (
+            "Under way",
+            "Your payment is under way",
+            "Finish it in your bank or on your phone. This page changes by itself.",
+        ),
         "waiting": (
             "Waiting for the bank",
             "Your bank is sending the money",
@@ -169,6 +180,11 @@ STANDINGS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
             "À payer",
             "Votre commande attend votre accord",
             "Rien n’a quitté votre compte. Continuez à votre banque quand vous voulez.",
+        ),
+        "moving": (
+            "En cours",
+            "Votre paiement est en cours",
+            "Terminez-le dans votre banque ou sur votre téléphone. Cette page change toute seule.",
         ),
         "waiting": (
             "En attente de la banque",
@@ -207,6 +223,7 @@ EVENTS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "ordered": "Ordered",
         "sent": "Sent to the payment page",
+        "linked": "Payment window opened",
         "returned": "Back from the payment page",
         "heard": "News from the bank",
         "paid": "Paid",
@@ -217,6 +234,7 @@ EVENTS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "ordered": "Commandé",
         "sent": "Envoyé vers la page de paiement",
+        "linked": "Fenêtre de paiement ouverte",
         "returned": "Retour de la page de paiement",
         "heard": "Nouvelles de la banque",
         "paid": "Payé",
@@ -229,7 +247,10 @@ EVENTS: Mapping[str, Mapping[str, str]] = {
 REASONS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "insufficientFunds": "Your bank says there was not enough money on the account.",
+        "InsufficientBalance": "Your bank says there was not enough money on the account.",
+        "PlaidBalanceCheckFailed": "Your bank says there was not enough money on the account.",
         "authenticationFailed": "Your bank could not confirm that it was you.",
+        "PlaidRequiresReAuthentication": "Your bank could not confirm that it was you.",
         "noAnswerFromCustomer": "Your bank waited for your approval and did not get it.",
         "websiteUnavailable": "Your bank could not be reached.",
         "invalidAmount": "Your bank does not send this amount.",
@@ -238,7 +259,10 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     },
     "fr": {
         "insufficientFunds": "Selon votre banque, le solde du compte ne suffit pas.",
+        "InsufficientBalance": "Selon votre banque, le solde du compte ne suffit pas.",
+        "PlaidBalanceCheckFailed": "Selon votre banque, le solde du compte ne suffit pas.",
         "authenticationFailed": "Votre banque n’a pas pu confirmer que c’était vous.",
+        "PlaidRequiresReAuthentication": "Votre banque n’a pas pu confirmer que c’était vous.",
         "noAnswerFromCustomer": "Votre banque attendait votre accord et ne l’a pas reçu.",
         "websiteUnavailable": "Votre banque n’a pas répondu.",
         "invalidAmount": "Votre banque n’envoie pas ce montant.",

@@ -1,30 +1,17 @@
 /**
- * Keeps an order's page true while its payment goes on: asks how it stands and redraws what changed.
+ * Keeps an order's page true while its payment goes on: follows how it stands and redraws what changed.
  * Without this module the page refreshes itself.
  */
 
-const SOON_MS = 1500;
-const LATER_MS = 8000;
-const SLOWER = 1.15;
+import { followOrder } from "./follow.js";
+
+const CHANGING = ["open", "moving", "waiting"];
 
 /** @returns {HTMLElement} */
 function section() {
   const found = document.getElementById("order");
   if (!found) throw new Error("the page has no order");
   return found;
-}
-
-/**
- * @param {string} address
- * @returns {Promise<string | null>} how the order stands, or null when nobody could say
- */
-async function ask(address) {
-  try {
-    const answer = await fetch(address, { cache: "no-store" });
-    return answer.ok ? (await answer.json()).standing : null;
-  } catch {
-    return null;
-  }
 }
 
 /** Redraws the order in place, so that a screen reader hears the change and keeps its place. */
@@ -44,19 +31,26 @@ async function redraw() {
     status.replaceChildren(...words.cloneNode(true).childNodes);
     words.replaceWith(status);
   }
+  const widget = document.getElementById("here");
+  const place = said.querySelector("#here");
+  // So does the widget while it is still of use, for somebody may be paying in it.
+  if (widget && place) place.replaceWith(widget);
   whole.replaceChildren(...next.childNodes);
 }
 
-/** @param {number} pause_ms */
-function watch(pause_ms) {
-  setTimeout(async () => {
-    const { ask: address = "", standing: known = "" } = section().dataset;
-    const standing = await ask(address);
-    if (standing && standing !== known) await redraw();
-    if (["open", "waiting"].includes(section().dataset.standing ?? "")) {
-      watch(Math.min(pause_ms * SLOWER, LATER_MS));
-    }
-  }, pause_ms);
+const { page = "", standing = "" } = section().dataset;
+let follows = false;
+
+function begin() {
+  if (follows) return;
+  follows = true;
+  followOrder(page, section().dataset.standing ?? "", (now) => {
+    document.dispatchEvent(new CustomEvent("order-standing", { detail: now }));
+    redraw();
+    follows = CHANGING.includes(now);
+    return follows;
+  });
 }
 
-watch(SOON_MS);
+if (CHANGING.includes(standing)) begin();
+document.addEventListener("order-linked", begin);
