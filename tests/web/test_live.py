@@ -79,6 +79,24 @@ async def test_steps_tell_where_the_payer_is_and_move_no_id(house: House, shoppe
         assert stream.last == 1
 
 
+@pytest.mark.parametrize(
+    ("scene", "step"),
+    [("redirect", "at_bank"), ("decoupled", "approving"), ("otp_sms", "answering"), ("account_choice", "answering")],
+)
+async def test_each_thing_a_bank_waits_for_has_its_step(house: House, shopper: Follower, scene: str, step: str) -> None:
+    validated = await house.validate(shopper.payment_id, fields={"use_case_pay": scene})
+    assert validated["state"] == "validating"
+    assert {"type": "step", "step": step} in await shopper.poll(step="", wait="0")
+
+
+async def test_the_module_is_small_and_any_shop_may_import_it(house: House, shopper: Follower) -> None:
+    async with shopper.client.get(f"{house.base_url}/live/live.js") as answer:
+        headers = answer.headers
+        assert (headers["Content-Encoding"], headers["Access-Control-Allow-Origin"]) == ("gzip", "*")
+        assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        assert int(headers["Content-Length"]) < 2000
+
+
 async def test_an_event_holds_nothing_personal_and_no_words_of_the_bank(house: House, shopper: Follower) -> None:
     await _pay(house, shopper.payment_id)
     async with shopper.stream() as stream:

@@ -194,6 +194,22 @@ async def test_a_page_without_another_token_is_told_that_it_ended(browser: Brows
         assert await shop.page.evaluate("seen.at(-1)") == {"type": "end", "reason": "token_ended"}
 
 
+async def test_a_page_that_follows_for_long_renews_its_token(browser: Browser, house: House) -> None:
+    shop = await _shop(browser, house)
+    asked: list[str] = []
+    shop.page.on("request", lambda request: asked.append(request.url))
+    await shop.page.clock.install()
+    await shop.begins()
+    await shop.waits_for("step")
+    async with shop.page.expect_response("**/token?*") as renewed:
+        await shop.page.clock.fast_forward("06:00")
+        await shop.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    fresh = (await (await renewed.value).json())["token"]
+    await shop.pays()
+    assert await shop.heard() == await shop.saved()
+    assert any(fresh in url for url in asked)
+
+
 async def test_a_page_that_stops_following_gives_its_seat_back(browser: Browser, house: House) -> None:
     async with live_desk(house.core, Limits()) as desk:
         shop = await _shop(browser, house, desk.base_url)
