@@ -69,6 +69,7 @@ def _bank(entry: Mapping[str, Any], number: int) -> Bank:
         no_final_status=() if entry["final_status"] else tuple(executions),
         health=Health(entry["health"]),
         colour=entry["colour"],
+        cancels=bool(entry["cancellation"]),
         decoupled=entry["approach"] == "DECOUPLED",
         slug=entry["code"],
     )

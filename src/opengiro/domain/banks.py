@@ -93,6 +93,7 @@ class Bank:
     date_delta_days_max: int | None = None
     health: Health = Health.HEALTHY
     colour: str | None = None
+    cancels: bool = True  #: it forgets an order nobody approved; the connector's slot must be filled as well
     decoupled: bool = False  #: the payer approves on a phone, without being sent anywhere
     hint: str | None = None  #: a sentence for this bank's payers
     hidden: bool = False
@@ -238,6 +239,7 @@ class Line(Protocol):
 
 
 Ask = Callable[[Line, Errand], Awaitable[Heard]]
+Canceller = Callable[[Line, Errand], Awaitable[Cancellation]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +253,6 @@ class Connector:
     returned: Callable[[Errand, Mapping[str, str]], Errand] | None = None  #: reads the bank's return query
     answer: Callable[[Line, Errand, Mapping[str, str]], Awaitable[Heard]] | None = None  #: takes asked fields
     confirm: Callable[[Line, Errand, bool], Awaitable[Heard]] | None = None
-    cancel: Callable[[Line, Errand], Awaitable[Cancellation]] | None = None
+    cancel: Canceller | None = None
     scrub: Callable[[str], str] = str  #: takes secrets out of recorded text
     payment_fields: tuple[Field, ...] = ()  #: static fields the merchant may send with the validation

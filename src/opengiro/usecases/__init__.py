@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opengiro.domain.attempt import Attempt
-    from opengiro.domain.banks import Bank, Connector, Line
+    from opengiro.domain.banks import Bank, Canceller, Connector, Line
     from opengiro.domain.clock import Clock
     from opengiro.domain.merchants import Merchant
     from opengiro.domain.payment import Payment
@@ -104,6 +104,10 @@ class Core:
         if bank is None or bank.connector not in self.connectors:
             raise Refused(Refusal.BANK_UNKNOWN)
         return bank
+
+    def canceller(self, bank: Bank) -> Canceller | None:
+        """Return how orders are cancelled at a bank, or None when it or its connector cannot."""
+        return self.connectors[bank.connector].cancel if bank.cancels else None
 
 
 @dataclass(frozen=True, slots=True)

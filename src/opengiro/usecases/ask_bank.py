@@ -144,7 +144,7 @@ async def _lapse(core: Core, standing: Standing) -> Standing:
 
 async def withdraw(core: Core, payment: Payment, attempt: Attempt) -> bool:
     """Ask the bank to forget an attempt nobody approved; whether it did, and so can pay no more."""
-    cancel = core.connectors[core.bank(attempt.bank_id).connector].cancel
+    cancel = core.canceller(core.bank(attempt.bank_id))
     if cancel is None or attempt.bank_payment_id is None:
         return False
     try:

@@ -79,7 +79,7 @@ async def _wait_for_payer(core: Core, standing: Standing, attempt: Attempt, url:
 
 
 async def _ask_to_cancel(core: Core, standing: Standing, attempt: Attempt) -> Cancellation:
-    cancel = core.connectors[core.bank(attempt.bank_id).connector].cancel
+    cancel = core.canceller(core.bank(attempt.bank_id))
     if cancel is None or attempt.bank_payment_id is None:
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
     try:

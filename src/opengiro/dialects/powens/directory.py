@@ -190,7 +190,7 @@ def write_settings(bank: Bank, connector: Connector) -> PaymentSettingsOut:
         bank_provides_payer_label=None,
         transfer_date_types_where_trusted_beneficiary_required=[],
         trusted_beneficiaries_required_for_bulk=False,
-        cancellation_available=connector.cancel is not None,
+        cancellation_available=bank.cancels and connector.cancel is not None,
         minimum_amount=_amounts(bank.minimum_minor),
         maximum_amount=_amounts(bank.maximum_minor),
         minimum_date_delta_days=0,

@@ -69,7 +69,7 @@ def may_cancel(core: Core, checkout: Checkout) -> bool:
     if not may_choose(checkout):
         return False
     attempt = live(checkout)
-    return attempt is None or core.connectors[core.bank(attempt.bank_id).connector].cancel is not None
+    return attempt is None or core.canceller(core.bank(attempt.bank_id)) is not None
 
 
 def live(checkout: Checkout) -> Attempt | None:
