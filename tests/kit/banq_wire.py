@@ -27,6 +27,25 @@ SPACE = "0c000000-0000-4000-8000-000000000001"
 BANQ = "c14cd3a1-0000-4000-8000-000000000001"
 OPEN = "https://banq.com/open/api/"
 USER = "https://banq.com/api"
+ANYBODY = {"access-control-allow-origin": "*"}
+WIDGET_JS = """
+window.ecommerceBanqWidget = class {
+  constructor(options) { this.options = options; }
+  bootstrapApp() {
+    const button = document.createElement("button");
+    button.textContent = "Pay with banq";
+    button.onclick = async () => {
+      this.popup = document.createElement("dialog");
+      document.body.append(this.popup);
+      this.popup.show();
+      try { this.popup.textContent = await this.options.getPaymentInfo(); }
+      catch { this.destroyWidget(); }
+    };
+    document.querySelector(this.options.selector).append(button);
+  }
+  destroyWidget() { this.popup?.remove(); this.options.onPopUpClose(); }
+};
+"""
 
 
 @dataclass
@@ -101,6 +120,8 @@ def _application(wire: BanqWire) -> Starlette:
             Route("/api/v1/payments/{guid}/cancel", double.cancel, methods=["POST"]),
             Route("/api/v1/payments/{guid}/livetoken", double.live, methods=["POST"]),
             Route("/api/v1/transactions/{guid}", double.transaction),
+            Route("/widget/ecommerce.js", double.widget),
+            Route("/live/live.js", double.live_module),
             Route("/api/v1/users/me", double.me),
             Route("/api/v1/account-spaces/{space}/webhook-config", double.configure),
             Route(
@@ -182,6 +203,14 @@ class _Double:
             return self._error(404, "not_found")
         payment = self.wire.payments[request.path_params["guid"]]
         return JSONResponse({"token": "live", "expiresIn": 900, "url": f"{self.wire.base_url}/live/{payment['id']}"})
+
+    async def widget(self, request: Request) -> Response:
+        """Be the widget as its guide has it: a button, and a window that shows the link it was given."""
+        return Response(WIDGET_JS, media_type="text/javascript", headers=ANYBODY)
+
+    async def live_module(self, request: Request) -> Response:
+        """Be live status that has nothing to tell: a page must get along without."""
+        return Response("export const follow = () => () => {};", media_type="text/javascript", headers=ANYBODY)
 
     async def transaction(self, request: Request) -> Response:
         found = self.wire.transactions.get(request.path_params["guid"])

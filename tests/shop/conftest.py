@@ -1,6 +1,7 @@
 """The shop beside the payment service, both on loopback."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from demo_shop.book import Book, Order
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from tests.kit.banq_wire import BanqWire, banq_double
 from tests.shop.loopback import serving, wait_until
 from tests.shop.wire import PowensWire, powens_double
 
@@ -69,15 +71,37 @@ class Shopper:
 
 
 @pytest.fixture
+def banq_wire() -> Iterator[BanqWire]:
+    with banq_double() as wire:
+        yield wire
+
+
+@pytest.fixture
+def banq_shopper(powens_wire: PowensWire, banq_wire: BanqWire, tmp_path: Path) -> Iterator[Shopper]:
+    """A visitor of a shop that has the widget too."""
+    widget_url = f"{banq_wire.base_url}/widget/ecommerce.js"
+    settings = Settings("", powens_wire.credentials, banq_wire.credentials, widget_url)
+    with visiting(settings, powens_wire, tmp_path) as visitor:
+        wait_until(lambda: banq_wire.config is not None)
+        yield visitor
+
+
+@pytest.fixture
 def shopper(powens_wire: PowensWire, tmp_path: Path) -> Iterator[Shopper]:
+    with visiting(Settings("", powens_wire.credentials), powens_wire, tmp_path) as visitor:
+        yield visitor
+
+
+@contextmanager
+def visiting(settings: Settings, wire: PowensWire, data: Path) -> Iterator[Shopper]:
+    """Open the shop and wait until it hears webhooks."""
+
     def make(base_url: str) -> Starlette:
-        return Starlette(
-            routes=[Mount("/shop", build(tmp_path, f"{base_url}/shop", Settings("", powens_wire.credentials)))]
-        )
+        return Starlette(routes=[Mount("/shop", build(data, f"{base_url}/shop", settings))])
 
     with serving(make) as base_url:
-        book = Book(tmp_path / "shop.db", lambda: datetime.now(UTC))
-        visitor = Shopper(f"{base_url}/shop", book, powens_wire)
+        book = Book(data / "shop.db", lambda: datetime.now(UTC))
+        visitor = Shopper(f"{base_url}/shop", book, wire)
         with visitor.http:
             visitor.get("/")
             visitor.enrolled()

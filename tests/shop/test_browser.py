@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.kit.banq_wire import BanqWire
 from tests.shop.conftest import Shopper
 
 WIDTHS = (390, 1280)
@@ -88,3 +89,60 @@ def test_the_whole_purchase_works_without_javascript(browser: Browser, shopper: 
     page.goto(f"{shopper.shop_url}/return?state={order.id}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Paid. Thank you!")
     context.close()
+
+
+def with_widget(page: Page, shopper: Shopper) -> list[str]:
+    """Open the cart where the widget is offered; return what the browser complains of."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(f"{shopper.shop_url}/")
+    page.get_by_role("button", name="Add to cart Losange").press("Enter")
+    expect(page.get_by_role("heading", name="Or pay without leaving this page")).to_be_visible()
+    return complaints
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_payer_with_a_phone_sees_the_page_move_on_by_itself(
+    page: Page, banq_shopper: Shopper, banq_wire: BanqWire, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    complaints = with_widget(page, banq_shopper)
+    assert problems(page) == []
+    page.get_by_role("button", name="Pay with banq").press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("https://link.banq.com/")
+    (order,) = banq_shopper.book.orders()
+    banq_wire.set_status(banq_wire.guids[0], "completed")
+    banq_shopper.get(f"/orders/{order.id}/standing?look")
+    page.wait_for_url(f"**/orders/{order.id}")
+    expect(page.get_by_role("status")).to_contain_text("Paid. Thank you!")
+    assert complaints == []
+
+
+def test_a_payer_goes_on_from_the_orders_page(page: Page, banq_shopper: Shopper, banq_wire: BanqWire) -> None:
+    with_widget(page, banq_shopper)
+    page.get_by_role("button", name="Pay with banq").press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("https://link.banq.com/")
+    (order,) = banq_shopper.book.orders()
+    page.goto(f"{banq_shopper.shop_url}/orders/{order.id}")
+    page.evaluate("window.neverLeft = true")
+    page.get_by_role("button", name="Pay with banq").press("Enter")
+    banq_wire.set_status(banq_wire.guids[0], "processing")
+    banq_shopper.get(f"/orders/{order.id}/standing?look")
+    expect(page.get_by_role("status")).to_contain_text("under way")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert problems(page) == []
+    banq_wire.set_status(banq_wire.guids[0], "completed")
+    banq_shopper.get(f"/orders/{order.id}/standing?look")
+    expect(page.get_by_role("status")).to_contain_text("Paid. Thank you!")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.evaluate("window.neverLeft")
+    assert problems(page) == []
+    assert len(banq_wire.payments) == 1
+
+
+def test_a_link_that_cannot_be_had_is_said(page: Page, banq_shopper: Shopper) -> None:
+    with_widget(page, banq_shopper)
+    page.route("**/generate-payment-link", lambda route: route.abort())
+    page.get_by_role("button", name="Pay with banq").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Pay by the button above instead")
+    assert problems(page) == []
