@@ -14,8 +14,10 @@ from opengiro.domain.identifiers import (
     merchant_of,
     merchant_of_client,
     mint_token,
+    payment_guid_of,
     payment_id,
     reference_prefix,
+    transaction_guid,
 )
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2094, 1, 1, tzinfo=UTC)
@@ -87,3 +89,13 @@ def test_the_end_to_end_ids_we_make_fit_what_banks_carry(chance: bytes) -> None:
     assert len(f"{prefix}-{9_999_999}") == 35
     assert prefix.isascii()
     assert prefix.isalnum()
+
+
+@given(at=INSTANTS, chance=CHANCE)
+def test_the_guid_of_a_transaction_leads_back_to_its_payment_and_to_nothing_else(at: datetime, chance: bytes) -> None:
+    guid = guid7(at, chance)
+    transaction = transaction_guid(guid)
+    assert transaction != guid
+    assert uuid.UUID(transaction).version == 8
+    assert payment_guid_of(transaction) == guid
+    assert payment_guid_of(guid) is None

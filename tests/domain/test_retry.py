@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengiro.domain.retry import ATTEMPTS_MAX, Streak, next_wait, read_retry_after
+from opengiro.domain.retry import (
+    ATTEMPTS_MAX,
+    RETRIES_MAX,
+    Streak,
+    next_counted_wait,
+    next_wait,
+    read_retry_after,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 JITTER = st.floats(0, 1, exclude_max=True)
@@ -100,3 +107,25 @@ def test_an_overloaded_endpoint_is_believed_up_to_the_longest_pause() -> None:
     assert Streak(failures=1).pause(0.5, timedelta(seconds=90)) == timedelta(seconds=90)
     assert Streak(failures=1).pause(0.5, timedelta(days=9)) == timedelta(minutes=10)
     assert Streak(failures=10).pause(0.5, timedelta(seconds=1)) == timedelta(seconds=30)
+
+
+@given(st.integers(0, RETRIES_MAX), st.integers(1, 30), JITTER)
+def test_where_the_receiver_counts_there_are_as_many_retries_as_it_said(
+    retries: int, attempt: int, jitter: float
+) -> None:
+    wait = next_counted_wait(attempt, retries, jitter)
+    assert (wait is None) == (attempt > retries)
+    assert wait is None or timedelta(seconds=7.5) <= wait <= timedelta(hours=10)
+
+
+def test_counted_retries_begin_after_ten_seconds_and_grow_up_to_ten_hours() -> None:
+    waits = [next_counted_wait(attempt, RETRIES_MAX, 0.5) for attempt in range(1, RETRIES_MAX + 1)]
+    assert waits[:3] == [timedelta(seconds=10), timedelta(seconds=40), timedelta(seconds=160)]
+    assert waits[-1] == timedelta(hours=10)
+    assert waits == sorted(wait for wait in waits if wait)
+
+
+def test_retry_after_lengthens_a_counted_wait_and_never_shortens_it() -> None:
+    assert next_counted_wait(1, 5, 0.5, timedelta(minutes=5)) == timedelta(minutes=5)
+    assert next_counted_wait(1, 5, 0.5, timedelta(seconds=1)) == timedelta(seconds=10)
+    assert next_counted_wait(1, 5, 0.5, timedelta(days=3)) == timedelta(hours=10)

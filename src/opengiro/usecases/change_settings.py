@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, Known] = MappingProxyType(
         "payment.terms.content": _text(),
         "payment.terms.version": _text(longest=255),
         "payment.terms.language": Known("en", _matching("[a-z]{2}", "is a language such as en")),
+        "users.public_client.enabled": _switch("1"),
         "webhooks.compression.enabled": _switch("0"),
         # Alert mails are not sent yet; programs that set where they would go keep working.
         "webhooks.alerts_frequency": Known("1", _DAYS),

@@ -116,7 +116,7 @@ async def read_access(core: Core, token: str | None) -> Bearer:
     return bearer
 
 
-PUBLIC_CLIENT = "banq.public_client.enabled"
+PUBLIC_CLIENT = "users.public_client.enabled"
 """The setting that closes the public client for a merchant's users."""
 
 

@@ -215,7 +215,7 @@ async def test_tokens_end_after_a_day(banq: Banq) -> None:
 async def test_the_public_client_can_be_switched_off(banq: Banq) -> None:
     core = banq.house.core
     merchant = await core.merchant(banq.house.merchant_id)
-    setting = {"banq.public_client.enabled": "0"}
+    setting = {"users.public_client.enabled": "0"}
     await core.store.merchants.save_settings(merchant, setting, "test", banq.house.now())
     assert said(await banq.grant(banq.user_login())) == (403, "unauthorized_client")
     assert (await banq.grant(banq.user_login(client_id=banq.credentials.client_id))).status_code == 200
