@@ -238,3 +238,19 @@ async def test_dates_of_which_a_dead_bank_tells_nothing_expire(opened: Open) -> 
         await shop.reach("2027-03-04")
         await shop.told(payment_id, "2027-01-31 expired")
         assert (await shop.house.settle(payment_id, "expired"))["state"] == "expired"
+
+
+async def test_stopping_while_dates_fall_due_leaves_none_open(opened: Open) -> None:
+    async with opened("2027-01-04") as shop:
+        core = shop.house.core
+        payment_id = await shop.agree("2027-01-05", "daily")
+        await shop.consent(payment_id)
+        await shop.reach("2027-04-20")
+        followers = [asyncio.create_task(follow_schedules(core)) for _ in range(4)]
+        await stop_by_client(core, 1, payment_id)
+        await asyncio.gather(*followers)
+        stopped = await shop.occurrences(payment_id)
+        assert {one.state for one in stopped} <= {State.DONE, State.ACCEPTED}
+        await shop.reach("2027-05-20")
+        await follow_schedules(core)
+        assert await shop.occurrences(payment_id) == stopped

@@ -57,7 +57,9 @@ async def choose_bank(core: Core, command: ChooseBank) -> Standing:
     if running := _running(standing, command):
         return running
     merchant = await core.merchant(command.merchant_id)
-    today = civil_day(core.now(command.merchant_id), merchant.zone)
+    now = core.now(command.merchant_id)
+    # West of Europe the merchant's day ends later than the bank's, and banks take no start that has passed.
+    today = max(civil_day(now, merchant.zone), now.date())
     payment = _plan_choice(core, standing.payment, bank, command)
     _check_dates(payment, today)
     ticket = mint_token(payment.merchant_id, core.chance(32))
