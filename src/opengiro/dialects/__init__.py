@@ -61,7 +61,8 @@ class Route:
     `rights` lists what opens the route: any one of them, or nobody's token at all when it is None. A route that
     `keeps_receipt` saves its idempotency key itself, in the transaction of its effect. One that is `bare` also
     answers without the dialect's prefix. `location` tells where something made is, by members of the answer,
-    and `or_status` what a route answers with when it made nothing new.
+    and `or_status` what a route answers with when it made nothing new. `refusals` are statuses that no
+    other route of its kind refuses with.
     `leads_to` names the routes (method, path) that take the id it answers with.
     """
 
@@ -74,6 +75,7 @@ class Route:
     writes: Any = None
     status: int = 200
     or_status: int | None = None
+    refusals: tuple[int, ...] = ()
     location: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     keeps_receipt: bool = False

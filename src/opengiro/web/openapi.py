@@ -26,6 +26,7 @@ PROBLEMS = {
     422: "The idempotency key came with another body before.",
     429: "There were too many calls; Retry-After says how long to wait.",
     500: "A malfunction of the server.",
+    501: "There is no such kind of token.",
     503: "The bank or the server cannot be used at present.",
 }
 """Every status that refuses, and what it says."""
@@ -133,7 +134,7 @@ def _success(route: Route, schemas: dict[str, Any], status: int) -> dict[str, An
 
 def _problems(route: Route) -> dict[str, Any]:
     """Return the refusals that this route can answer with."""
-    statuses = {400, 404, 413, 429, 500, 503}
+    statuses = {400, 404, 413, 429, 500, 503, *route.refusals}
     if route.rights is not None or route.optional_token:
         statuses |= {401, 403}
     if route.rights is None:

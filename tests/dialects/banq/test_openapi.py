@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from opengiro.dialects.banq import DIALECT
+from opengiro.dialects.banq import DIALECT, GRANTS, grants
 from opengiro.web.openapi import describe
 from tests.banq import USER, Banq
 
@@ -43,6 +43,14 @@ def test_it_says_which_audience_opens_what_and_that_a_company_may_be_named() -> 
     for methods in paths.values():
         for operation in methods.values():
             assert "X-Company-Id" in {one["name"] for one in operation["parameters"]}
+
+
+async def test_the_token_endpoint_describes_itself_beside_the_wire(banq: Banq) -> None:
+    served = (await banq.house.http.get(f"{banq.house.base_url}/oauth/openapi.json")).json()
+    validate(served)
+    responses = served["paths"]["/token"]["post"]["responses"]
+    assert {str(status) for status, _, _ in grants.REFUSALS.values()} | {"200", "501"} <= set(responses)
+    assert served["servers"] == [{"url": GRANTS.prefix}]
 
 
 async def test_the_document_is_served_to_anybody(banq: Banq) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -103,6 +104,14 @@ async def test_a_configuration_is_made_replaced_changed_read_and_ended(banq: Ban
         assert (await banq.call(method, banq.config, body)).status_code == 404
     again = await banq.call("POST", banq.config, {"url": "http://127.0.0.1:1/a"})
     assert (again.status_code, again.json()["secret"] == secret) == (201, False)
+
+
+async def test_of_many_who_configure_at_once_one_makes_it_and_is_told_the_secret(banq: Banq) -> None:
+    body = {"url": "http://127.0.0.1:1/a"}
+    await banq.token()
+    answers = await asyncio.gather(*(banq.call("POST", banq.config, body) for _ in range(6)))
+    assert sorted(one.status_code for one in answers) == [200] * 5 + [201]
+    assert sum("secret" in one.json() for one in answers) == 1
 
 
 @pytest.mark.parametrize(

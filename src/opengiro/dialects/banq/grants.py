@@ -172,6 +172,7 @@ GRANTS = Dialect(
             rights=None,
             reads=GrantIn,
             writes=GrantOut,
+            refusals=(403, 501),
         ),
     ),
     error=GrantErrorOut,

@@ -45,6 +45,6 @@ def _configuration(own_url: str) -> dict[str, object]:
 
 
 def _public(value: object) -> Response:
-    # Anybody may keep it for a while; a new key would be announced before it signs.
+    # The key outlives restarts, so anybody may keep it for a while.
     headers = {"Cache-Control": "public, max-age=300", "Cross-Origin-Resource-Policy": "cross-origin"}
     return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)
