@@ -11,11 +11,9 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import django
 import flask
 import httpx2
 import pytest
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from django.urls import include, path
@@ -31,6 +29,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.kit.banq_wire import BanqWire
+from tests.kit.django_project import configure
 from tests.kit.test_powens_client import new_payment
 from tests.shop.loopback import serving
 from tests.shop.wire import PowensWire
@@ -126,15 +125,7 @@ def in_fastapi(book: Book, banq: BanqWire, powens: PowensWire, secrets: list[str
 
 @contextmanager
 def in_django(book: Book, banq: BanqWire, powens: PowensWire, secrets: list[str]) -> Iterator[str]:
-    if not settings.configured:
-        settings.configure(
-            SECRET_KEY="of a test",
-            ALLOWED_HOSTS=["127.0.0.1"],
-            # The form token is on, as in every new project.
-            MIDDLEWARE=["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
-            ROOT_URLCONF=(),
-        )
-        django.setup()
+    configure()
     patterns = for_django.payments(blocking(book, banq, powens, secrets), lambda request, _: _is_ada(request.COOKIES))
     with (
         override_settings(ROOT_URLCONF=(path("pay/", include(patterns)),)),

@@ -1,12 +1,15 @@
 """The shop's endpoints as URL patterns for Django; the counter's clients are blocking.
 
 They are exempt from Django's form token: webhooks carry a signature instead, and a payment link is asked for with JSON,
-which no other site's form can send.
+which no other site's form can send. Their ledger is in the shop's own database, so models written by an effect and the
+settled order are kept together or not at all.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +26,7 @@ from opengiro_kit.counter import (
     hear_powens,
     tell_standing,
 )
+from opengiro_kit.ledger import LEASE_S, Claim, ClaimLost, Finished
 from opengiro_kit.signatures import WebhookRefused, whole
 from opengiro_kit.steps import Recipe, cook
 
@@ -31,6 +35,68 @@ MaySee = Callable[[HttpRequest, str], bool]
 View = Callable[..., HttpResponse]
 
 PART_BYTES = 65_536
+
+CLAIMS_TABLE = """
+CREATE TABLE IF NOT EXISTS opengiro_claims (
+    key VARCHAR(255) PRIMARY KEY,
+    fence BIGINT NOT NULL,
+    leased_until_ms BIGINT NOT NULL,
+    mark TEXT
+)
+"""
+"""What the ledger keeps its claims in, for a migration."""
+
+
+class DjangoLedger:
+    """A ledger in a database of the project, PostgreSQL or SQLite; effects may use its models.
+
+    An effect is handed the database connection, whose transaction it runs in.
+    """
+
+    def __init__(
+        self, using: str = "default", *, lease_s: int = LEASE_S, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._using = using
+        self._lease_ms = lease_s * 1000
+        self._clock = clock
+
+    def claim(self, key: str) -> Claim | Finished | None:
+        """Claim a key in one statement, so that two claimers cannot both win."""
+        now_ms = int(self._clock() * 1000)
+        with connections[self._using].cursor() as cursor:
+            cursor.execute(_CLAIM, (key, now_ms + self._lease_ms, now_ms))
+            if won := cursor.fetchone():
+                return Claim(key, won[0])
+            cursor.execute("SELECT mark FROM opengiro_claims WHERE key = %s", (key,))
+            known = cursor.fetchone()
+        return Finished(known[0]) if known and known[0] is not None else None
+
+    def finish(self, claim: Claim, mark: str, effect: Callable[[Any], None]) -> None:
+        """Run the effect and finish the key in one transaction."""
+        connection = connections[self._using]
+        with transaction.atomic(using=self._using), connection.cursor() as cursor:
+            cursor.execute(_FINISH, (mark, claim.key, claim.fence))
+            if cursor.rowcount != 1:
+                raise ClaimLost(claim)
+            effect(connection)
+
+    def release(self, claim: Claim) -> None:
+        """End the lease at once."""
+        with connections[self._using].cursor() as cursor:
+            cursor.execute(_RELEASE, (claim.key, claim.fence))
+
+
+_CLAIM = """
+INSERT INTO opengiro_claims (key, fence, leased_until_ms) VALUES (%s, 1, %s)
+ON CONFLICT (key) DO UPDATE
+SET fence = opengiro_claims.fence + 1, leased_until_ms = excluded.leased_until_ms
+WHERE opengiro_claims.mark IS NULL AND opengiro_claims.leased_until_ms <= %s
+RETURNING fence
+"""
+
+_FINISH = "UPDATE opengiro_claims SET mark = %s WHERE key = %s AND fence = %s AND mark IS NULL"
+
+_RELEASE = "UPDATE opengiro_claims SET leased_until_ms = 0 WHERE key = %s AND fence = %s AND mark IS NULL"
 
 
 def payments(counter: Counter[Transaction], may_see: MaySee | None = None) -> list[Any]:
