@@ -32,18 +32,18 @@ WIDGET_JS = """
 window.ecommerceBanqWidget = class {
   constructor(options) { this.options = options; }
   bootstrapApp() {
-    const button = document.createElement("button");
+    const button = this.button = document.createElement("button");
     button.textContent = "Pay with banq";
     button.onclick = async () => {
       this.popup = document.createElement("dialog");
       document.body.append(this.popup);
       this.popup.show();
       try { this.popup.textContent = await this.options.getPaymentInfo(); }
-      catch { this.destroyWidget(); }
+      catch { this.popup.remove(); }
     };
     document.querySelector(this.options.selector).append(button);
   }
-  destroyWidget() { this.popup?.remove(); this.options.onPopUpClose(); }
+  destroyWidget() { this.popup?.remove(); this.button.remove(); this.options.onPopUpClose(); }
 };
 """
 

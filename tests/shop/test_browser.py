@@ -131,13 +131,20 @@ def test_a_payer_goes_on_from_the_orders_page(page: Page, banq_shopper: Shopper,
     expect(page.get_by_role("status")).to_contain_text("under way")
     expect(page.get_by_role("dialog")).to_be_visible()
     assert problems(page) == []
-    banq_wire.set_status(banq_wire.guids[0], "completed")
+    banq_wire.set_status(banq_wire.guids[0], "failed")
+    banq_shopper.get(f"/orders/{order.id}/standing?look")
+    expect(page.get_by_role("status")).to_contain_text("did not go through")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Pay with banq").press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("https://link.banq.com/")
+    expect(page.get_by_role("status")).to_contain_text("waits for your approval")
+    banq_wire.set_status(banq_wire.guids[1], "completed")
     banq_shopper.get(f"/orders/{order.id}/standing?look")
     expect(page.get_by_role("status")).to_contain_text("Paid. Thank you!")
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert page.evaluate("window.neverLeft")
     assert problems(page) == []
-    assert len(banq_wire.payments) == 1
+    assert len(banq_wire.payments) == 2
 
 
 def test_a_link_that_cannot_be_had_is_said(page: Page, banq_shopper: Shopper) -> None:

@@ -6,6 +6,7 @@
 import { followOrder } from "./follow.js";
 
 const CHANGING = ["open", "moving", "waiting"];
+const PAYING = ["open", "moving"];
 
 /** @returns {HTMLElement} */
 function section() {
@@ -14,28 +15,30 @@ function section() {
   return found;
 }
 
-/** Redraws the order in place, so that a screen reader hears the change and keeps its place. */
-async function redraw() {
+/**
+ * Redraws the order in place, so that a screen reader hears the change and keeps its place.
+ *
+ * @param {boolean} around leave what surrounds the words: somebody may be paying in the widget, which must not be moved
+ */
+async function redraw(around) {
   const answer = await fetch(location.href, { cache: "no-store" });
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  document.title = fresh.title;
   const said = fresh.getElementById("order");
   const whole = document.querySelector("main");
   const next = fresh.querySelector("main");
   if (!said || !whole || !next) return location.reload();
-  document.querySelector("header")?.replaceWith(...fresh.querySelectorAll("header"));
+  document.title = fresh.title;
   const status = section().querySelector('[role="status"]');
   const words = said.querySelector('[role="status"]');
-  if (status && words) {
-    // The live region itself stays in the document: only its words are exchanged.
-    status.replaceChildren(...words.cloneNode(true).childNodes);
-    words.replaceWith(status);
-  }
-  const widget = document.getElementById("here");
-  const place = said.querySelector("#here");
-  // So does the widget while it is still of use, for somebody may be paying in it.
-  if (widget && place) place.replaceWith(widget);
+  // The live region itself stays in the document: only its words are exchanged.
+  if (status && words) status.replaceChildren(...words.cloneNode(true).childNodes);
+  section().className = said.className;
+  section().dataset.standing = said.dataset.standing;
+  if (around) return;
+  document.querySelector("header")?.replaceWith(...fresh.querySelectorAll("header"));
+  if (status) words?.replaceWith(status);
   whole.replaceChildren(...next.childNodes);
+  document.dispatchEvent(new Event("order-redrawn"));
 }
 
 const { page = "", standing = "" } = section().dataset;
@@ -46,7 +49,7 @@ function begin() {
   follows = true;
   followOrder(page, section().dataset.standing ?? "", (now) => {
     document.dispatchEvent(new CustomEvent("order-standing", { detail: now }));
-    redraw();
+    redraw(PAYING.includes(now) && document.getElementById("here") !== null);
     follows = CHANGING.includes(now);
     return follows;
   });

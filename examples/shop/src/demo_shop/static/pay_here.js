@@ -11,9 +11,10 @@
 import { followOrder } from "./follow.js";
 
 const STAYS = ["open", "moving"];
-const here = /** @type {HTMLElement | null} */ (document.getElementById("here"));
 const Widget = /** @type {{ecommerceBanqWidget?: Widget}} */ (/** @type {unknown} */ (window)).ecommerceBanqWidget;
 let follows = false;
+/** @type {InstanceType<Widget> | undefined} */
+let app;
 
 /**
  * @param {string} address
@@ -47,7 +48,7 @@ async function question(place) {
 function offer(place, Kind) {
   const trouble = place.querySelector('[role="alert"]');
   let page = "";
-  const app = new Kind({
+  app = new Kind({
     selector: "#pay-with-banq",
     getPaymentInfo: async () => {
       trouble?.setAttribute("hidden", "");
@@ -66,13 +67,6 @@ function offer(place, Kind) {
     onPaymentSuccess: () => location.assign(page),
   });
 
-  /** @param {string} standing */
-  const heed = (standing) => {
-    const stays = STAYS.includes(standing);
-    if (!stays) app.destroyWidget();
-    return stays;
-  };
-
   const follow = () => {
     // The order's own page follows it anyway and redraws itself.
     document.dispatchEvent(new Event("order-linked"));
@@ -85,11 +79,27 @@ function offer(place, Kind) {
     });
   };
 
-  document.addEventListener("order-standing", (event) => {
-    heed(/** @type {CustomEvent<string>} */ (event).detail);
-  });
   place.hidden = false;
   app.bootstrapApp();
 }
 
-if (here && Widget) offer(here, Widget);
+/**
+ * @param {string} standing
+ * @returns {boolean} whether the order can still be paid in the widget as it is
+ */
+function heed(standing) {
+  const stays = STAYS.includes(standing);
+  if (!stays) app?.destroyWidget();
+  return stays;
+}
+
+function begin() {
+  const here = document.getElementById("here");
+  if (here && Widget) offer(here, Widget);
+}
+
+document.addEventListener("order-standing", (event) => {
+  heed(/** @type {CustomEvent<string>} */ (event).detail);
+});
+document.addEventListener("order-redrawn", begin);
+begin();
