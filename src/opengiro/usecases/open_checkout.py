@@ -122,6 +122,27 @@ async def show_checkout(core: Core, session: Session) -> Checkout:
     )
 
 
+async def look_at_link(core: Core, code: str) -> Checkout:
+    """Return what a link's payment shows, without opening a session; raises `Refused`."""
+    found = await core.store.links.find(code)
+    if found is None:
+        raise Refused(Refusal.NOT_FOUND)
+    payment = await core.payment(*found)
+    now = core.now(payment.merchant_id)
+    nobodys = Session(
+        merchant_id=payment.merchant_id,
+        handle="",
+        secret_hash=b"",
+        payment_id=payment.payment_id,
+        dialect=payment.dialect,
+        language=None,
+        redirect_uri=None,
+        client_state=None,
+        expires_at=now,
+    )
+    return await show_checkout(core, nobodys)
+
+
 async def _open(core: Core, payment: Payment, command: OpenCheckout) -> OpenedCheckout:
     secret = mint_token(payment.merchant_id, core.chance(32))
     handle = f"{payment.merchant_id:x}-{urlsafe_b64encode(core.chance(12)).decode()}"

@@ -13,11 +13,12 @@ from starlette.routing import BaseRoute, Route
 
 from opengiro.dialects import admit, same_machine_elsewhere
 from opengiro.domain.refusals import Refused
+from opengiro.usecases.hand_over import take_claim
 from opengiro.usecases.open_checkout import open_link
 
 if TYPE_CHECKING:
     from opengiro.usecases import Core
-    from opengiro.usecases.open_checkout import Checkout
+    from opengiro.usecases.open_checkout import Checkout, OpenedCheckout
 
 DESCRIPTION = "/api/openapi.json"
 
@@ -50,7 +51,18 @@ async def _enter(core: Core, request: Request) -> Response:
     try:
         if request.method == "HEAD":
             return Response(status_code=200 if await core.store.links.find(request.path_params["code"]) else 404)
-        opened = await open_link(core, request.path_params["code"])
+        opened = await _claimed(core, request) or await open_link(core, request.path_params["code"])
     except Refused as refused:
         raise HTTPException(404) from refused
     return admit(core, opened)
+
+
+async def _claimed(core: Core, request: Request) -> OpenedCheckout | None:
+    """Take the claim of a QR code, which a link carries as `h`; one that lapsed leaves the plain link (BD35)."""
+    secret = request.query_params.get("h")
+    if secret is None:
+        return None
+    try:
+        return await take_claim(core, secret)
+    except Refused:
+        return None

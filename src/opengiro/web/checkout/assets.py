@@ -14,6 +14,8 @@ from starlette.routing import Route
 from opengiro.web.headers import asset_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
 PREFIX = "/checkout-assets"
@@ -32,10 +34,11 @@ class Asset:
 class Assets:
     """The files of one folder under one hash of them all: modules import each other by relative names."""
 
-    __slots__ = ("digest", "files")
+    __slots__ = ("digest", "files", "prefix")
 
-    def __init__(self, folder: Path) -> None:
-        """Read every file of `folder` that has a type browsers need."""
+    def __init__(self, folder: Path, prefix: str = PREFIX) -> None:
+        """Read every file of `folder` that has a type browsers need; they are served below `prefix`."""
+        self.prefix = prefix
         paths = sorted(path for path in folder.iterdir() if path.suffix in _TYPES)
         self.files = {path.name: _read(path) for path in paths}
         together = hashlib.sha256(b"\0".join(asset.plain for asset in self.files.values()))
@@ -45,7 +48,7 @@ class Assets:
         """Return the address of a file; a name that does not exist is a mistake in a template."""
         if name not in self.files:
             raise LookupError(name)
-        return f"{PREFIX}/{self.digest}/{name}"
+        return f"{self.prefix}/{self.digest}/{name}"
 
 
 def _read(path: Path) -> Asset:
@@ -56,17 +59,25 @@ def _read(path: Path) -> Asset:
 ASSETS = Assets(Path(__file__).parent / "static")
 
 
-def asset_route() -> Route:
+def asset_route(assets: Assets = ASSETS) -> Route:
     """Return the route that serves the files; an old hash answers 404 rather than with other content."""
-    return Route(PREFIX + "/{digest}/{name}", _serve, methods=["GET", "HEAD"])
+
+    def serve(request: Request) -> Response:
+        return _serve(assets, request)
+
+    return Route(assets.prefix + "/{digest}/{name}", serve, methods=["GET", "HEAD"])
 
 
-def _serve(request: Request) -> Response:
-    asset = ASSETS.files.get(request.path_params["name"])
-    if asset is None or request.path_params["digest"] != ASSETS.digest:
+def _serve(assets: Assets, request: Request) -> Response:
+    asset = assets.files.get(request.path_params["name"])
+    if asset is None or request.path_params["digest"] != assets.digest:
         return Response(status_code=404)
-    headers = asset_headers()
+    return send_file(asset, request, asset_headers())
+
+
+def send_file(asset: Asset, request: Request, headers: Mapping[str, str]) -> Response:
+    """Answer with a file, compressed where the browser can read that."""
     if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-        return Response(asset.gzipped, media_type=asset.media_type, headers=headers)
-    return Response(asset.plain, media_type=asset.media_type, headers=headers)
+        packed = {**headers, "Content-Encoding": "gzip"}
+        return Response(asset.gzipped, media_type=asset.media_type, headers=packed)
+    return Response(asset.plain, media_type=asset.media_type, headers=dict(headers))

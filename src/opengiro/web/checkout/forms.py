@@ -46,6 +46,13 @@ async def read_form(request: Request, secret: str, handle: str) -> Mapping[str, 
     return fields
 
 
+async def read_open_form(request: Request) -> Mapping[str, str]:
+    """Return the fields of a form that proves itself by what it holds, as a code does; raises `FormFault`."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _TYPE:
+        raise FormFault("not a form")
+    return _fields(await _body(request))
+
+
 async def _body(request: Request) -> bytes:
     body = b""
     async for piece in request.stream():

@@ -43,6 +43,12 @@ def print_trouble(trouble: view.Trouble, language: str, nonce: str) -> bytes:
     return template.render(trouble=trouble, nonce=nonce, write=Writer(language, UTC)).encode()
 
 
+def print_code(fault: str, language: str, nonce: str) -> bytes:
+    """Print the page where a code of another screen is typed; `fault` says what was wrong with the last one."""
+    template = _environment(language).get_template("code.html")
+    return template.render(fault=fault, nonce=nonce, write=Writer(language, UTC)).encode()
+
+
 def print_rows(banks: Iterable[Bank], base: str, language: str) -> bytes:
     """Print banks as the search field draws them: JSON, with every word already in the payer's language."""
     say = translations(language).gettext

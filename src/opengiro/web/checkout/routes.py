@@ -32,6 +32,7 @@ from opengiro.web.checkout import steps, view
 from opengiro.web.checkout.assets import asset_route
 from opengiro.web.checkout.curiosity import Curiosity
 from opengiro.web.checkout.forms import FormFault, form_token, read_asked, read_choice, read_form
+from opengiro.web.checkout.handoff import doors, print_offer
 from opengiro.web.checkout.languages import Writer, likely_country
 from opengiro.web.checkout.pages import print_page, print_rows, print_trouble
 from opengiro.web.checkout.search import QUERY_LENGTH_MAX
@@ -58,6 +59,7 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
     handle = "/checkout/{handle}"
     return [
         asset_route(),
+        *doors(core),
         Route(handle, desk.guarded(desk.show), methods=["GET"]),
         Route(handle + "/banks", desk.guarded(desk.search), methods=["GET"]),
         Route(handle + "/banks/{bank_id}", desk.guarded(desk.review), methods=["GET"]),
@@ -66,6 +68,7 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
         Route(handle + "/later", desk.guarded(desk.later), methods=["GET"]),
         Route(handle + "/status", desk.guarded(desk.status), methods=["GET"]),
         Route(handle + "/live", desk.guarded(desk.live), methods=["POST"]),
+        Route(handle + "/handoff", desk.guarded(desk.handoff), methods=["POST"]),
         Route(handle + "/choose", desk.guarded(desk.choose), methods=["POST"]),
         Route(handle + "/answer", desk.guarded(desk.answer), methods=["POST"]),
         Route(handle + "/check", desk.guarded(desk.check), methods=["POST"]),
@@ -183,6 +186,14 @@ class Desk:
         visit = await self._visit(request)
         grant = await grant_page_token(self._core, visit.payment)
         return JSONResponse({"url": f"/live/{visit.payment.payment_id}", "token": grant.token})
+
+    async def handoff(self, request: Request) -> Response:
+        """Offer the payment to another device while its bank is still to be chosen."""
+        visit = await self._visit(request)
+        if not steps.may_choose(visit):
+            return Response(status_code=409)
+        body = await print_offer(self._core, visit.payment, visit.session.handle)
+        return Response(body, media_type="application/json")
 
     # What a browser asks for
 

@@ -82,6 +82,12 @@ ENDINGS: Mapping[Ending, Words] = {
     ),
 }
 
+CODE_FAULTS: Mapping[str, str] = {
+    "wrong": N_("This code opens nothing. It may be mistyped, used or too old: the other screen shows a new one soon."),
+    "busy": N_("These were many tries. Please wait half a minute."),
+}
+"""What to tell somebody whose typed code opened nothing."""
+
 WATCHES: Mapping[Watch, Words] = {
     Watch.STARTING: Words(
         Tone.WAIT,

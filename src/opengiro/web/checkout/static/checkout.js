@@ -3,6 +3,7 @@
 
 import { searchBanks } from "./bank_search.js";
 import { farewell } from "./farewell.js";
+import "./handoff.js";
 import { sendOnce } from "./once.js";
 import { watchStatus } from "./status.js";
 

@@ -42,9 +42,9 @@ export function watchStatus() {
 
 /**
  * @param {string} door where this session gets a token for its payment
- * @param {() => void} onNews
+ * @param {(news: import("/live/live.js").News) => void} onNews
  */
-async function followLive(door, onNews) {
+export async function followLive(door, onNews) {
   const { follow } = await import("/live/live.js");
   const enter = async () => (await fetch(door, { method: "POST", cache: "no-store" })).json();
   let entry = await enter();
