@@ -31,6 +31,7 @@ from opengiro.web.api import api
 from opengiro.web.checkout.routes import checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.live.routes import live
+from opengiro.web.widget.routes import widget
 from opengiro.workers.deliver import Deliverer
 from opengiro.workers.guard import Guard
 from opengiro.workers.observe import observe
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 CONNECTORS = {one.name: one for one in (BERLIN_GROUP, TEST_BANK)}
 DIALECTS = (powens.DIALECT, banq.DIALECT, banq.GRANTS)
 FAREWELLS = {powens.DIALECT.name: powens.farewell, banq.DIALECT.name: banq.farewell}
+RECEIPTS = {banq.DIALECT.name: banq.receipt}
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +81,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 
 def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """Return the server as one ASGI app; `more` routes come first, as a laptop's extra programs do."""
-    routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS), *live(core)]
+    routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS), *widget(core, RECEIPTS), *live(core)]
     for dialect in DIALECTS:
         routes += [*dialect.pages(core), *api(core, dialect)]
     return SecurityHeaders(

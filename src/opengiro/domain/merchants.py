@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -65,8 +65,16 @@ class Application:
     @property
     def origins(self) -> frozenset[str]:
         """Origins of the application's own pages: those of its redirect URIs, and those registered for widgets."""
-        named = (*self.redirect_uris, *self.config.get(WIDGET_ORIGINS, "").split())
-        return frozenset(origin for url in named if (origin := origin_of(url)))
+        return _origins(self.redirect_uris) | self.widget_origins
+
+    @property
+    def widget_origins(self) -> frozenset[str]:
+        """Origins of the pages that may embed the checkout; none registered means that any may."""
+        return _origins(self.config.get(WIDGET_ORIGINS, "").split())
+
+
+def _origins(urls: Iterable[str]) -> frozenset[str]:
+    return frozenset(origin for url in urls if (origin := origin_of(url)))
 
 
 def origin_of(url: str) -> str | None:

@@ -5,7 +5,7 @@ A page that brings its own policy keeps it; whatever brings none gets the API's,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,16 @@ TRANSPORT = "max-age=63072000; includeSubDomains"
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 API_HEADERS: Mapping[str, str] = MappingProxyType({**EVERYWHERE, "Content-Security-Policy": NOTHING})
 """What every answer of an interface for programs carries."""
+
+
+def frame_headers(nonce: str, origins: Iterable[str]) -> dict[str, str]:
+    """Return what a page adds that is made to be framed: by these origins only, or by any when there are none."""
+    ancestors = " ".join(sorted(origins)) or "*"
+    policy = page_headers(nonce)["Content-Security-Policy"]
+    return {
+        "Content-Security-Policy": policy.replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}"),
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
 
 
 def page_headers(nonce: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ from opengiro.dialects.banq.payments import DIALECT as NAME
 from opengiro.dialects.banq.payments import PREFIX
 from opengiro.dialects.banq.routes import ROUTES
 from opengiro.dialects.banq.schema import ErrorOut
-from opengiro.dialects.banq.write import write_event
+from opengiro.dialects.banq.write import receipt, write_event
 
-__all__ = ["DIALECT", "GRANTS", "farewell", "write_event"]
+__all__ = ["DIALECT", "GRANTS", "farewell", "receipt", "write_event"]
 
 DIALECT = Dialect(
     name=NAME,

@@ -87,6 +87,14 @@ def write_paid_link(payment: Payment, facts: Facts) -> PaidLinkOut:
     return PaidLinkOut(**values, data=LinkOut(facts.url or ""))
 
 
+def receipt(payment: Payment) -> dict[str, str | None] | None:
+    """Return what a shop's page is told of a payment that succeeded (BD28); None when it did not."""
+    status = status_of(payment.state, payment.reason)
+    if status != "completed":
+        return None
+    return {"paymentGuid": payment.guid, "externalOrderCode": payment.order_code, "status": status}
+
+
 def write_transaction(payment: Payment, facts: Facts) -> TransactionOut:
     """Write the one transaction of a payment made once; it is a view of the payment and nothing of it is stored."""
     values = _values(write_payment(payment, facts))

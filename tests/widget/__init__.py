@@ -1,0 +1,1 @@
+"""Tests of the checkout inside a shop's page."""
