@@ -30,7 +30,7 @@ def test_a_newcomer_clicks_from_the_shop_to_a_paid_order(laptop: Laptop, page: P
     page.get_by_role("link", name="Open the demo shop").click()
     page.get_by_role("button", name="Add to cart").first.click()
     page.get_by_role("link", name="Cart").click()
-    page.get_by_role("button", name="by bank").click()
+    page.get_by_role("button", name="Pay €").click()
 
     page.locator("main a", has_text="Horizon Bleu").first.click()  # an option of a list, or a link
     page.locator("main form button.main").click()
