@@ -37,6 +37,7 @@ dialog { border: 0; padding: 0; margin: auto; max-inline-size: 100vw; max-block-
 dialog.dark { background: #131d31; color: #eef2fa; }
 dialog::backdrop { background: var(--opengiro-backdrop, rgb(10 17 32 / .55)); }
 iframe { display: block; border: 0; inline-size: min(860px, 100vw); block-size: min(30rem, 100vh); max-inline-size: 100vw; }
+iframe.comes { position: absolute; visibility: hidden; }
 .told { display: grid; justify-items: center; align-content: center; gap: 1rem; padding: 2.5rem 1.5rem; text-align: center; inline-size: min(26rem, 100vw); min-block-size: 15rem; box-sizing: border-box; }
 .told p { margin: 0; font-weight: 550; }
 .told button { background: none; color: inherit; border-color: currentColor; }
@@ -79,6 +80,7 @@ export class OpengiroCheckout extends HTMLElement {
   /** @type {HTMLIFrameElement | undefined} */
   #frame;
   #turn = 0; // counts openings, so that a link that comes late opens nothing
+  #shown = false;
   #paid = false;
 
   constructor() {
@@ -123,7 +125,8 @@ export class OpengiroCheckout extends HTMLElement {
 
   /** Open the dialog. */
   show() {
-    if (this.#dialog.open || !this.isConnected) return;
+    if (this.#shown || !this.isConnected) return;
+    this.#shown = true;
     this.#dialog.classList.toggle("dark", this.getAttribute("theme") === "dark");
     this.#dialog.showModal();
     this.open = true;
@@ -137,7 +140,8 @@ export class OpengiroCheckout extends HTMLElement {
     this.#turn++;
     this.#frame?.remove();
     this.#frame = undefined;
-    const was = this.open;
+    const was = this.#shown;
+    this.#shown = false;
     this.open = false;
     if (this.#dialog.open) this.#dialog.close();
     if (was) this.#tell("opengiro-close", null);
@@ -215,12 +219,16 @@ export class OpengiroCheckout extends HTMLElement {
       src: `${HOME}?${query}`,
       title: this.#dialog.getAttribute("aria-label") ?? "",
       part: "frame",
+      class: "comes",
       allow: "clipboard-write; web-share",
     });
     this.#frame = frame;
+    frame.addEventListener("load", () => {
+      frame.classList.remove("comes");
+      this.#told.hidden = true;
+      frame.focus();
+    });
     this.#dialog.append(frame);
-    this.#told.hidden = true;
-    frame.focus();
   }
 
   /** @param {MessageEvent} event */

@@ -10,6 +10,7 @@
 import { follow } from "/live/live.js";
 
 const WIDE = "min(860px, 100vw)";
+const PAYERS_TURN = new Set(["choosing_bank", "on_phone", "at_bank", "approving", "answering"]);
 const { page, code } = document.body.dataset;
 const tellsStates = "events" in document.body.dataset;
 let size = "";
@@ -58,7 +59,7 @@ function show(news) {
   each("[data-then]", (one) => (one.textContent = news.then));
   each("[data-sign]", (one) => (one.className = `sign is-${news.tone}`));
   each("[data-taken]", (one) => (one.hidden = !news.taken || news.step === "on_phone" || news.panel === "end"));
-  each("[data-ways]", (one) => (one.hidden = news.panel === "end" || news.state === "pending"));
+  each("[data-ways]", (one) => (one.hidden = !PAYERS_TURN.has(news.step ?? "")));
   each("[data-back]", (one) => (one.hidden = news.step !== "choosing_bank" && news.step !== "on_phone"));
   each("[data-done]", (one) => (one.hidden = news.panel !== "end" && news.state !== "pending"));
   if (shown !== document.body.dataset.shows) announce(panel, news);
