@@ -220,7 +220,7 @@ export class OpengiroCheckout extends HTMLElement {
       title: this.#dialog.getAttribute("aria-label") ?? "",
       part: "frame",
       class: "comes",
-      allow: "clipboard-write; web-share",
+      allow: "share" in navigator ? "clipboard-write; web-share" : "clipboard-write",
     });
     this.#frame = frame;
     frame.addEventListener("load", () => {

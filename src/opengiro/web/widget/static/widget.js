@@ -9,9 +9,10 @@
 
 import { follow } from "/live/live.js";
 
+const AGAIN_MS = 2000;
 const WIDE = "min(860px, 100vw)";
 const PAYERS_TURN = new Set(["choosing_bank", "on_phone", "at_bank", "approving", "answering"]);
-const { page, code } = document.body.dataset;
+const { page, link } = document.body.dataset;
 const tellsStates = "events" in document.body.dataset;
 let size = "";
 let success = false;
@@ -88,21 +89,27 @@ function announce(panel, news) {
 let latest;
 let turn = 0;
 
+/** News that cannot be read out for want of a network are read out later: nothing else would ask again. */
 async function look() {
   const mine = ++turn;
-  const language = document.documentElement.lang;
-  const answer = await fetch(`/widget/look?language=${language}`, { method: "POST", body: code ?? "", cache: "no-store" });
-  if (!answer.ok) return;
-  /** @type {News} */
-  const news = await answer.json();
-  if (mine !== turn) return; // a later look knows more
-  latest = news;
-  show(news);
+  try {
+    const language = document.documentElement.lang;
+    const address = `/widget/look?language=${language}`;
+    const answer = await fetch(address, { method: "POST", body: link ?? "", cache: "no-store" });
+    if (!answer.ok) throw answer;
+    /** @type {News} */
+    const news = await answer.json();
+    if (mine !== turn) return; // a later look knows more
+    latest = news;
+    show(news);
+  } catch {
+    setTimeout(() => mine === turn && look(), AGAIN_MS);
+  }
 }
 
 /** @returns {Promise<{url: string, token: string}>} */
 async function enter() {
-  const answer = await fetch("/widget/enter", { method: "POST", body: code ?? "", cache: "no-store" });
+  const answer = await fetch("/widget/enter", { method: "POST", body: link ?? "", cache: "no-store" });
   if (!answer.ok) throw new Error(String(answer.status));
   return answer.json();
 }
@@ -113,7 +120,7 @@ async function begin() {
   try {
     entry = await enter();
   } catch {
-    setTimeout(begin, 3000); // offline: without an entry there is nothing to follow yet
+    setTimeout(begin, AGAIN_MS); // offline: without an entry there is nothing to follow yet
     return;
   }
   const token = async () => {
@@ -121,7 +128,7 @@ async function begin() {
     entry = undefined; // each is good for once; live.js renews it as long as it can
     return given.token;
   };
-  follow(entry.url, token, () => look().catch(() => undefined));
+  follow(entry.url, token, look);
 }
 
 for (const form of all("[data-pay]")) {
@@ -145,7 +152,7 @@ addEventListener("keydown", (event) => {
 tell("settings", JSON.stringify({ language: document.documentElement.lang }));
 const watched = all("[data-sheet]")[0];
 if (watched) new ResizeObserver(measure).observe(watched);
-if (code) {
+if (link) {
   begin();
-  look().catch(() => undefined);
+  look();
 }
