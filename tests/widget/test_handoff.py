@@ -200,3 +200,31 @@ async def test_a_qr_code_is_drawn_with_its_three_corners() -> None:
     assert path.startswith("M0 0h7v1H0z")
     assert f"M{size - 7} 0h7v1H{size - 7}z" in path
     assert f"M0 {size - 1}h7v1H0z" in path
+
+
+async def test_a_merchant_may_keep_the_page_ignorant_of_other_devices(house: House, banq: Banq) -> None:
+    """BD35: the published widget was silent after a payment by QR code."""
+    payment = await banq.get_paid()
+    await house.http.get(await scanned(house, payment))
+    await banq.pay(payment)
+    await banq.settled(payment, "completed")
+    bearer = {"authorization": f"Bearer {house.credentials.config_token}"}
+    code = payment["url"].rpartition("/")[2]
+    for setting, told in (("0", False), ("1", True)):
+        body = {"widget.success_on_other_device": setting}
+        await house.http.post(f"{house.api}/config", json=body, headers=bearer)
+        news = (await house.http.post(f"{house.base_url}/widget/look", content=code)).json()
+        assert (news["state"], news["receipt"] is not None) == ("done", told)
+
+
+async def test_the_frame_needs_no_cookie(browser: Browser, banq: Banq) -> None:
+    """Browsers that block third-party cookies lose nothing."""
+    stage = await open_stage(browser, banq)
+    sent: list[str] = []
+    stage.page.on("request", lambda request: sent.extend(request.headers.keys() & {"cookie"}))
+    frame = await stage.embeds()
+    await frame.locator(".qr svg").wait_for()
+    await stage.pays()
+    await frame.get_by_role("heading", name="Paid").wait_for()
+    assert sent == []
+    assert await stage.context.cookies() == []

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.usecases import Core
 
+SUCCESS_ELSEWHERE = "widget.success_on_other_device"
+"""Whether the shop's page is told of a success that came about on another device (BD35)."""
 _TEXT_MAX = 20_000
 
 
@@ -47,6 +49,7 @@ SETTINGS: Mapping[str, Known] = MappingProxyType(
         "payment.terms.version": _text(longest=255),
         "payment.terms.language": Known("en", _matching("[a-z]{2}", "is a language such as en")),
         "users.public_client.enabled": _switch("1"),
+        SUCCESS_ELSEWHERE: _switch("1"),
         "webhooks.compression.enabled": _switch("0"),
         # Alert mails are not sent yet; programs that set where they would go keep working.
         "webhooks.alerts_frequency": Known("1", _DAYS),

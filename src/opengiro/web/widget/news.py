@@ -11,6 +11,7 @@ from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Payment, Reason
 from opengiro.domain.steps import Step
 from opengiro.usecases import Standing
+from opengiro.usecases.change_settings import SUCCESS_ELSEWHERE
 from opengiro.usecases.follow_payment import step_now
 from opengiro.web.checkout import steps
 from opengiro.web.checkout.languages import Writer, translations
@@ -61,8 +62,12 @@ async def tell(core: Core, checkout: Checkout, receipt: Receipt | None, language
         money=" ".join(say(text) % facts for text in (words.money, why) if text),
         then=say(words.then) % facts if words.then else "",
         taken=taken,
-        receipt=receipt(payment) if receipt else None,
+        receipt=receipt(payment) if receipt and not (taken and _silent(checkout)) else None,
     )
+
+
+def _silent(checkout: Checkout) -> bool:
+    return checkout.merchant.settings.get(SUCCESS_ELSEWHERE) == "0"
 
 
 def _ending(payment: Payment) -> Words:
