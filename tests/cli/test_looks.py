@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from opengiro.cli.directory import TEST_BANK_ID
 from tests.cli.laptop import Laptop
 
-PAGES = ("/", "/inbox", "/inbox/callback?id_payment=1&state=order-77")
+PAGES = ("/", "/phone", "/inbox", "/inbox/callback?id_payment=1&state=order-77")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 

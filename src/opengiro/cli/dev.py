@@ -34,6 +34,7 @@ from opengiro.cli.directory import sandbox_banks, test_bank
 from opengiro.cli.home import home
 from opengiro.cli.inbox import Inbox, enrol
 from opengiro.cli.pages import static_route
+from opengiro.cli.phone import phone
 from opengiro.domain.refusals import Refused
 from opengiro.domain.rights import Right
 from opengiro.settings import Settings
@@ -147,7 +148,7 @@ async def _serve(
         save_world(settings.data, world)
         with contextlib.closing(Arrivals(settings.data / "inbox.db")) as arrivals:
             inbox = Inbox(core, MERCHANT_ID, auth_id, arrivals)
-            pages = [home(core, MERCHANT_ID, world, banks), *inbox.routes(), static_route()]
+            pages = [home(core, MERCHANT_ID, world, banks), *inbox.routes(), *phone(core), static_route()]
             app = assembly.web_app(core, settings, [*pages, *_neighbours(core, settings, world)])
             async with assembly.working(core, settings):
                 await _Server(app, lambda: _greet(core, world, settings, open_browser=open_browser)).serve([listener])
