@@ -105,7 +105,7 @@ class Stage:
     @property
     def link(self) -> str:
         """The payment's link, on the host that samples have."""
-        return "https://link.banq.com/" + self.created["url"].rpartition("/")[2]
+        return f"https://link.banq.com/{self.created['url'].rpartition('/')[2]}"
 
     @property
     def frame(self) -> FrameLocator:
@@ -124,9 +124,10 @@ class Stage:
         return await self.page.evaluate(what, [key, kind])
 
     async def flaws(self) -> list[str]:
-        """Return what axe finds wrong, frames included."""
-        found = await Axe().run(self.page)
-        return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found.response["violations"]]
+        """Return what axe finds wrong in the page and, since it stops at other origins, in each frame by itself."""
+        found = [await Axe().run(frame) for frame in self.page.frames if not frame.is_detached()]
+        wrong = [one for answer in found for one in answer.response["violations"]]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in wrong]
 
 
 async def open_stage(browser: Browser, banq: Banq, width: int = 1280, height: int = 800, **options: Any) -> Stage:

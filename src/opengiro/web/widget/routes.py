@@ -33,6 +33,7 @@ from opengiro.web.widget.pages import ASSETS, Sheet, print_sheet
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from opengiro.domain.banks import Bank
     from opengiro.usecases import Core
 
 BANKS_SHOWN = 6
@@ -146,7 +147,7 @@ class Counter:
             test=steps.is_test(self._core, checkout),
         )
 
-    def _banks(self, checkout: Checkout) -> tuple[view.Bank, ...]:
+    def _banks(self, checkout: Checkout) -> tuple[Bank, ...]:
         """Return the first banks to offer: those of the country where the shop is paid, before all others."""
         bank = steps.preselected(self._core, checkout)
         if bank is not None:

@@ -118,8 +118,10 @@ async function copyLink(button, link) {
  * @param {string} door
  */
 function followChoice(place, door) {
+  let chooses = false; // a payer who came to change the bank is not sent back to the one that waits
   const heed = (/** @type {import("/live/live.js").News} */ news) => {
-    if (news.type === "step" && news.step === "choosing_bank") return;
+    if (news.type === "step" && (news.step === "choosing_bank" || news.step === "on_phone")) chooses = true;
+    if (!chooses || (news.type === "step" && news.step === "choosing_bank")) return;
     if (news.type === "step" && news.step === "on_phone") {
       place.hidden = false;
       place.dataset.over = "taken";
