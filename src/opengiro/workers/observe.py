@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -16,34 +16,81 @@ from opengiro.usecases.recall_answer import forget_answers
 _TICK_S = 0.25
 _LEASE_US = 60_000_000
 """An attempt whose asker died comes back after a minute."""
-_AT_ONCE_MAX = 32
+_AT_ONCE_MAX = 256
+"""Mostly waiting for banks, so it costs little; a bank that hangs may hold many for its whole time-out."""
 _CLEANING_EVERY_S = 3600.0
+_Payment = tuple[int, int]
+"""merchant_id, payment_id"""
 _log = structlog.get_logger("opengiro.observe")
 
 
 async def observe(core: Core) -> None:
     """Ask and expire for ever; what fails is logged and tried again when it is due again."""
-    cleaned_at = -_CLEANING_EVERY_S
-    while True:
-        asked = 0
-        try:
-            asked = await look(core)
-            if time.monotonic() - cleaned_at >= _CLEANING_EVERY_S:
-                await forget_answers(core)
-                cleaned_at = time.monotonic()
-        except Exception:  # noqa: BLE001  # a database that is away must not end observing for good
-            _log.exception("observing failed")
-        if asked < _AT_ONCE_MAX:
+    watch, cleaned_at = Watch(core), -_CLEANING_EVERY_S
+    try:
+        while True:
+            try:
+                await watch.ask()
+                await watch.expire()
+                if time.monotonic() - cleaned_at >= _CLEANING_EVERY_S:
+                    await forget_answers(core)
+                    cleaned_at = time.monotonic()
+            except Exception:  # noqa: BLE001  # a database that is away must not end observing for good
+                _log.exception("observing failed")
             await asyncio.sleep(_TICK_S)
+    finally:
+        await watch.close()
 
 
-async def look(core: Core) -> int:
-    """Ask about the attempts and expire the payments that are due now; return how many attempts were asked about."""
-    now, furthest = to_us(core.clock.real()), core.clock.furthest_us()
-    due = await core.store.attempts.claim_due(now, furthest, _LEASE_US, _AT_ONCE_MAX)
-    await asyncio.gather(*(_guarded(observe_or_lapse(core, *one), *one) for one in due))
-    await asyncio.gather(*(_guarded(expire_payment(core, *one), *one) for one in await load_expired(core)))
-    return len(due)
+async def look(core: Core) -> None:
+    """Ask about the attempts that are due now, then expire the payments that are, and wait until that is done."""
+    watch = Watch(core)
+    await watch.ask()
+    await watch.rest()
+    await watch.expire()
+    await watch.rest()
+
+
+class Watch:
+    """The payments being looked after right now, each by one task.
+
+    Nobody waits for a batch, so a bank that hangs delays no payment at another.
+    """
+
+    def __init__(self, core: Core) -> None:
+        """Look after nothing yet."""
+        self._core = core
+        self._tasks: dict[_Payment, asyncio.Task[None]] = {}
+
+    async def ask(self) -> None:
+        """Begin to ask about the attempts that are due, as far as there is room."""
+        room = _AT_ONCE_MAX - len(self._tasks)
+        if room <= 0:
+            return
+        now, furthest = to_us(self._core.clock.real()), self._core.clock.furthest_us()
+        for one in await self._core.store.attempts.claim_due(now, furthest, _LEASE_US, room):
+            self._begin(one, observe_or_lapse)
+
+    async def expire(self) -> None:
+        """Begin to expire the payments whose time is over; one that is being asked about has its turn later."""
+        for one in await load_expired(self._core):
+            self._begin(one, expire_payment)
+
+    async def rest(self) -> None:
+        """Wait for everything that was begun."""
+        await asyncio.gather(*self._tasks.values())
+
+    async def close(self) -> None:
+        """Stop; what was cut short is due again after its lease."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _begin(self, one: _Payment, work: Callable[[Core, int, int], Awaitable[object]]) -> None:
+        if one in self._tasks:
+            return
+        self._tasks[one] = asyncio.create_task(_guarded(work(self._core, *one), *one))
+        self._tasks[one].add_done_callback(lambda _: self._tasks.pop(one))
 
 
 async def _guarded(work: Awaitable[object], merchant_id: int, payment_id: int) -> None:
