@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import httpx2
@@ -166,6 +167,21 @@ async def test_a_checkout_that_does_not_exist_is_a_calm_page(house: House, handl
     assert answer.status_code == 400
     assert "This payment link does not work" in answer.text
     assert "location" not in answer.headers
+
+
+async def test_a_link_that_grew_old_never_denies_that_it_was_paid(house: House) -> None:
+    """U12."""
+    payment = await house.pay()
+    url = (
+        f"{house.base_url}/2.0/auth/webview/payment?client_id={house.credentials.client_id}"
+        f"&payment_id={payment['id']}&code={await house.scoped(payment['id'])}"
+    )
+    assert (await house.validate(payment["id"]))["state"] == "done"
+    await house.move(timedelta(days=8))
+    page = await house.http.get(url)
+    assert page.status_code == 400
+    assert "If you have already paid, the shop knows." in page.text
+    assert "choose payment by bank again" not in page.text
 
 
 async def test_a_page_that_does_not_exist_says_so(house: House) -> None:

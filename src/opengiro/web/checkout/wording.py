@@ -141,8 +141,8 @@ TROUBLES: Mapping[Trouble, Words] = {
     Trouble.LINK_INVALID: Words(
         Tone.CALM,
         N_("This payment link does not work"),
-        N_("No money has moved."),
-        N_("Parts of the link may be missing. Go back to the shop and choose payment by bank again."),
+        N_("If you have already paid, the shop knows. Otherwise no money has moved."),
+        N_("Parts of the link may be missing, or it is too old. Go back to the shop to see your order."),
     ),
     Trouble.LINK_EXPIRED: Words(
         Tone.CALM,
@@ -165,8 +165,8 @@ TROUBLES: Mapping[Trouble, Words] = {
     Trouble.NOT_FOUND: Words(
         Tone.CALM,
         N_("There is no such page"),
-        N_("No money has moved."),
-        N_("Go back to the shop and choose payment by bank again."),
+        N_("If you have already paid, the shop knows. Otherwise no money has moved."),
+        N_("Go back to the shop to see your order or to start again."),
     ),
     Trouble.OURS: Words(
         Tone.BAD,
