@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opengiro.domain.recurrence import Recurrence
 
 _ID_TRIES = 4
+_YEARS_AHEAD_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,10 @@ def plan_payment(
 ) -> Payment:
     """Decide what is saved, or refuse; the merchant's own limits are judged here."""
     if application is None or not application.may_redirect_to(command.redirect_uri):
-        raise Refused(Refusal.REDIRECT_UNREGISTERED)
-    _check_recurrence(command.instructions, civil_day(now, merchant.zone))
+        raise Refused(Refusal.REDIRECT_UNREGISTERED, Complaint("client_redirect_uri", "is not registered"))
+    today = civil_day(now, merchant.zone)
+    _check_horizon(command.instructions, today)
+    _check_recurrence(command.instructions, today)
     instructions = _complete(command.instructions, reference_prefix(chance(20)))
     payment = Payment(
         merchant_id=command.merchant_id,
@@ -128,6 +131,17 @@ def plan_payment(
     if merchant.maximum_minor and payment.total.minor > merchant.maximum_minor:
         raise Refused(Refusal.AMOUNT_ABOVE_MAXIMUM, Complaint("instructions[0].amount", "above the merchant's maximum"))
     return payment
+
+
+def _check_horizon(asked: tuple[NewInstruction, ...], today: date) -> None:
+    """Refuse dates from which no expiry could be counted: the calendar ends, and no bank keeps orders that long."""
+    for at, one in enumerate(asked):
+        recurrence = one.recurrence
+        start, end = (recurrence.start, recurrence.end) if recurrence else (None, None)
+        for name, day in (("execution_date", one.execution_date), ("start_date", start), ("end_date", end)):
+            if day is not None and day.year > today.year + _YEARS_AHEAD_MAX:
+                text = f"is more than {_YEARS_AHEAD_MAX} years away"
+                raise Refused(Refusal.FIELD_INVALID, Complaint(f"instructions[{at}].{name}", text))
 
 
 def _check_recurrence(asked: tuple[NewInstruction, ...], today: date) -> None:

@@ -26,7 +26,7 @@ from opengiro.web.openapi import describe
 
 BODY_BYTES_MAX = 64 * 1024
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 _log = structlog.get_logger("opengiro.api")
@@ -185,8 +185,10 @@ def _receipt(route: Route, request: Request, principal: Principal | None, body: 
     if not _KEY.fullmatch(key):
         raise Refused(Refusal.IDEMPOTENCY_KEY_INVALID)
     # The path is in the scope, so one key on two payments is two keys; the query is part of what was asked.
+    # A slash too many is forgiven on the way in, so it must not make another key either.
     digest = hashlib.sha256(request.url.query.encode() + b"\n" + body).digest()
-    return Receipt(principal.merchant_id, principal.holder, f"{route.method} {request.url.path}", key, digest)
+    path = request.url.path.rstrip("/")
+    return Receipt(principal.merchant_id, principal.holder, f"{route.method} {path}", key, digest)
 
 
 def _respond(answer: Answer) -> Response:

@@ -35,6 +35,18 @@ async def test_a_token_comes_for_json_for_a_form_and_for_a_query(house: House) -
         assert answer.json()["scope"] == "payments:admin payments:validate"  # PU4
 
 
+async def test_several_scopes_come_as_a_repeated_key_of_a_form(house: House) -> None:
+    given = {**credentials(house), "scope": ["payments:validate", "payments:read-only"]}
+    answer = await house.http.post(f"{house.api}/auth/token", data=given)
+    assert answer.json()["scope"] == "payments:validate payments:read-only"
+
+
+async def test_a_key_that_a_form_may_not_repeat_is_refused(house: House) -> None:
+    given = {**credentials(house), "client_secret": ["wrong", house.credentials.client_secret]}
+    answer = await house.http.post(f"{house.api}/auth/token", data=given)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalidValue")
+
+
 async def test_pu7_a_client_id_may_be_a_number(house: House) -> None:
     given: dict[str, Any] = {**credentials(house), "client_id": int(house.credentials.client_id)}
     assert (await house.http.post(f"{house.api}/auth/token", json=given)).status_code == 200
@@ -92,6 +104,47 @@ async def test_the_scheme_of_a_token_is_read_in_any_case(house: House) -> None:
 async def test_a_slash_too_many_is_forgiven(house: House, path: str) -> None:
     token = await house.token() if path == "/payments/" else house.credentials.config_token
     assert (await house.call("GET", path, token=token)).status_code == 200
+
+
+async def test_a_slash_too_many_makes_no_other_idempotency_key(house: House) -> None:
+    headers = {**bearer(await house.token()), "idempotency-key": "order-2"}
+    first, again = [
+        await house.http.post(house.api + path, json=order(), headers=headers) for path in ("/payments", "/payments/")
+    ]
+    assert first.status_code == 200
+    assert again.content == first.content
+
+
+async def test_an_id_has_one_spelling(house: House) -> None:
+    payment = await house.pay()
+    answer = await house.call("GET", f"/payments/0{payment['id']}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "notFound")
+
+
+@pytest.mark.parametrize(
+    ("dates", "named"),
+    [
+        ({"execution_date_type": "deferred", "execution_date": "9999-12-31"}, "execution_date"),
+        ({"execution_date_type": "periodic", "start_date": "9999-12-31", "frequency": "monthly"}, "start_date"),
+        (
+            {
+                "execution_date_type": "periodic",
+                "start_date": "2026-12-01",
+                "end_date": "9999-12-31",
+                "frequency": "monthly",
+            },
+            "end_date",
+        ),
+    ],
+)
+async def test_a_date_at_the_end_of_the_calendar_is_refused(house: House, dates: dict[str, str], named: str) -> None:
+    config = {"payment.periodic.enabled": "1"}
+    await house.call("POST", "/config", config, token=house.credentials.config_token)
+    asked = order()
+    asked["instructions"][0] |= dates
+    answer = await house.call("POST", "/payments", asked)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalidValue")
+    assert answer.json()["description"].startswith(f"instructions[0].{named}: ")
 
 
 @pytest.mark.parametrize("path", ["", "/", "/nothing", "/payments/1/nothing", "/auth/token/access"])

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import UNSET
@@ -325,10 +325,12 @@ def _encodable(text: str) -> bool:
 
 
 def _read_form(body: bytes) -> dict[str, Any]:
+    """Return a form's values; a key that comes more than once is an array, as several scopes do."""
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=KEYS_MAX))
+        pairs = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=KEYS_MAX)
     except ValueError as fault:
         raise Refused(Refusal.FIELD_INVALID, Complaint("body", "is not a valid form")) from fault
+    return {key: values if len(values) > 1 else values[0] for key, values in pairs.items()}
 
 
 def _convert(values: dict[str, Any], shape: type[T]) -> T:
