@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from babel.messages.extract import extract_from_dir
 from playwright.async_api import Browser
 
 from opengiro.domain.steps import Step
+from opengiro.web.checkout.languages import translations
+from opengiro.web.widget import pages
 from opengiro.web.widget.embedding import link_code_in, read_embedding
 from opengiro.web.widget.wording import STEPS
 from tests.banq import Banq
@@ -197,3 +201,26 @@ async def test_a_payment_is_found_by_its_code_on_whichever_host(link: str, code:
 
 async def test_every_step_has_words() -> None:
     assert set(STEPS) == set(Step)
+
+
+async def test_a_laptop_called_by_another_of_its_names_still_pays(house: House, browser: Browser, banq: Banq) -> None:
+    other = house.base_url.replace("127.0.0.1", "localhost")
+    created = await banq.get_paid()
+    stage = await open_stage(browser, banq)
+    await stage.page.goto(f"{other}/widget/?paymentLink={created['url']}")
+    async with stage.context.expect_page() as opening:
+        await stage.page.locator(".bank", has_text="Horizon Bleu").click()
+    window = await opening.value
+    await window.get_by_role("heading", name="Check and continue").wait_for()
+    assert window.url.startswith(house.base_url)
+
+
+async def test_every_sentence_is_translated() -> None:
+    room = Path(pages.__file__).parent
+    said = translations("fr")
+    how: Any = [("templates/**.html", "jinja2"), ("**.py", "python")]
+    options: Any = {"templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
+    found = [text for _, _, text, _, _ in extract_from_dir(room, how, options, {"_": None, "N_": None})]
+    assert len(found) > 30
+    untranslated = [text for text in found if isinstance(text, str) and said.gettext(text) == text]
+    assert untranslated == []

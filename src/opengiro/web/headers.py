@@ -29,12 +29,16 @@ API_HEADERS: Mapping[str, str] = MappingProxyType({**EVERYWHERE, "Content-Securi
 """What every answer of an interface for programs carries."""
 
 
-def frame_headers(nonce: str, origins: Iterable[str]) -> dict[str, str]:
-    """Return what a page adds that is made to be framed: by these origins only, or by any when there are none."""
+def frame_headers(nonce: str, origins: Iterable[str], own: str) -> dict[str, str]:
+    """Return what a page adds that is made to be framed: by these origins only, or by any when there are none.
+
+    `own` is where forms may lead besides the page's own origin: a laptop has several names, and one is the server's.
+    """
     ancestors = " ".join(sorted(origins)) or "*"
     policy = page_headers(nonce)["Content-Security-Policy"]
+    policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
     return {
-        "Content-Security-Policy": policy.replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}"),
+        "Content-Security-Policy": policy.replace("form-action 'self'", f"form-action 'self' {own}"),
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
 

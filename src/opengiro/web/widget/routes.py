@@ -15,7 +15,8 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from opengiro.dialects import admit
+from opengiro.dialects import admit, same_machine_elsewhere
+from opengiro.domain.merchants import origin_of
 from opengiro.domain.refusals import Refused
 from opengiro.usecases.grant_live_token import grant_page_token
 from opengiro.usecases.list_banks import list_banks
@@ -91,11 +92,11 @@ class Counter:
         checkout = await self._find(embedding.code) if embedding.pays else None
         if checkout is None:
             trouble = "link" if embedding.pays else "mode"
-            return _print(replace(sheet, trouble=trouble), frozenset())
+            return self._print(replace(sheet, trouble=trouble), frozenset())
         allowed = await self._allowed(checkout)
         if allowed and embedding.page not in allowed:
             sheet = replace(sheet, page=None)
-        return _print(await self._filled(sheet, checkout), allowed)
+        return self._print(await self._filled(sheet, checkout), allowed)
 
     async def enter(self, _request: Request, checkout: Checkout) -> bytes:
         """Give the page a token, to be kept in memory, with which it follows the payment."""
@@ -114,6 +115,8 @@ class Counter:
 
     async def pay(self, request: Request) -> Response:
         """Open the hosted pages in the window that the press of a button opened, at the bank that was pressed."""
+        if elsewhere := same_machine_elsewhere(self._core, request):
+            return elsewhere
         try:
             fields = await read_open_form(request)
             opened = await open_link(self._core, link_code_in(fields.get("code", "")) or "")
@@ -129,6 +132,11 @@ class Counter:
             return await look_at_link(self._core, code) if code else None
         except Refused:
             return None
+
+    def _print(self, sheet: Sheet, allowed: frozenset[str]) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        headers = frame_headers(nonce, allowed, origin_of(self._core.own_url) or "")
+        return Response(print_sheet(sheet, nonce), headers=headers, media_type="text/html")
 
     async def _allowed(self, checkout: Checkout) -> frozenset[str]:
         """Return the origins that the payment's application registered for its widgets (BD31)."""
@@ -155,11 +163,6 @@ class Counter:
         offered, home = list_banks(self._core, checkout.payment), steps.home_country(checkout)
         usable = [bank for bank in offered if view.usable(bank)]
         return tuple(sorted(usable, key=lambda bank: home not in bank.countries)[:BANKS_SHOWN])
-
-
-def _print(sheet: Sheet, allowed: frozenset[str]) -> Response:
-    nonce = secrets.token_urlsafe(16)
-    return Response(print_sheet(sheet, nonce), headers=frame_headers(nonce, allowed), media_type="text/html")
 
 
 def _language(request: Request, wished: str | None) -> str:
