@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from opengiro.domain.banks import Bank, Field, Health
 from opengiro.domain.money import Money
 from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.recurrence import Frequency, Recurrence
 from opengiro.web.checkout.view import (
     AnswerBank,
     ApproveOnPhone,
@@ -29,6 +30,7 @@ from opengiro.web.checkout.view import (
     Outcome,
     Page,
     Review,
+    Standing,
     Summary,
     TermsText,
     Watch,
@@ -93,6 +95,9 @@ _REVIEW = Review(bank=OAK, payee_account="FR76 •••• •••• 0189")
 _OVER = replace(FRAME, may_cancel=False, may_leave=False)
 _BACK = "https://shop.example/back"
 
+RENT = replace(SUMMARY, label="Rent", recurrence=Recurrence(Frequency.MONTHLY, NOW.date()))
+_STANDING = Standing(bank=OAK, next_date=NOW.date(), may_stop=True, stopping=False, back=_BACK)
+
 
 def _outcome(ending: Ending, **more: object) -> Outcome:
     return Outcome(ending=ending, bank=OAK, back=_BACK, at=NOW, **more)  # type: ignore[arg-type]
@@ -126,6 +131,10 @@ PAGES: dict[str, tuple[Page, Frame]] = {
     "terms": (TermsText("We pass your payment order on to your bank.\n\nWe never hold your money.", "en"), FRAME),
     "review-fields": (replace(_REVIEW, fields=ASKED, complaints={"field-card": "missing"}), FRAME),
     "not-stopped": (AtBank(OAK, NOW, returned=True), replace(FRAME, notice=Notice.NOT_STOPPED)),
+    "repeats": (_STANDING, replace(_OVER, summary=RENT)),
+    "repeats-stopping": (replace(_STANDING, stopping=True), replace(_OVER, summary=RENT)),
+    "repeats-for-good": (replace(_STANDING, may_stop=False), replace(_OVER, summary=RENT)),
+    "review-repeats": (_REVIEW, replace(FRAME, summary=RENT)),
     "leave": (GoToShop("#shop"), _OVER),
     "review-long": (replace(_REVIEW, bank=LONG), replace(FRAME, summary=LONG_SUMMARY)),
     "choose-long": (replace(_CHOOSE, banks=(LONG, OAK), popular=()), replace(FRAME, summary=LONG_SUMMARY)),

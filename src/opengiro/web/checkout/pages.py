@@ -21,6 +21,7 @@ TEMPLATES: Mapping[type[view.Page], str] = {
     view.Review: "review.html",
     view.GoToBank: "go_to_bank.html",
     view.TermsText: "terms.html",
+    view.Standing: "standing.html",
     view.GoToShop: "go_to_shop.html",
     view.AtBank: "at_bank.html",
     view.ApproveOnPhone: "approve_on_phone.html",

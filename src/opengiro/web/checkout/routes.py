@@ -28,6 +28,7 @@ from opengiro.usecases.grant_live_token import grant_page_token
 from opengiro.usecases.list_banks import list_banks
 from opengiro.usecases.open_checkout import Checkout, load_checkout, show_checkout
 from opengiro.usecases.return_from_bank import return_from_bank
+from opengiro.usecases.stop_recurring import stop_by_payer
 from opengiro.web.checkout import steps, view
 from opengiro.web.checkout.assets import asset_route
 from opengiro.web.checkout.curiosity import Curiosity
@@ -73,6 +74,7 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
         Route(handle + "/answer", desk.guarded(desk.answer), methods=["POST"]),
         Route(handle + "/check", desk.guarded(desk.check), methods=["POST"]),
         Route(handle + "/cancel", desk.guarded(desk.cancel), methods=["POST"]),
+        Route(handle + "/stop", desk.guarded(desk.stop), methods=["POST"]),
         Route("/return/{ticket}", desk.guarded(desk.back_from_bank), methods=["GET"]),
         Route("/checkout/{rest:path}", desk.guarded(desk.nowhere), methods=["GET", "POST"]),
     ]
@@ -117,7 +119,7 @@ class Desk:
         visit = await self._visit(request)
         if language := language_asked(request):
             return keep_language(_see(visit), language)
-        if steps.leaves(visit):
+        if steps.leaves(visit) and not steps.runs(visit):
             return self._back_to_shop(request, visit)
         page = (
             None
@@ -126,6 +128,8 @@ class Desk:
         )
         if isinstance(page, view.Outcome):
             page = replace(await self._ended(visit, page), leaves_alone=True)
+        if isinstance(page, view.Standing):
+            page = replace(page, back=self._farewells[visit.session.dialect](visit, "finished"))
         return self._print(request, visit, page or self._choice(request, visit))
 
     async def review(self, request: Request) -> Response:
@@ -263,6 +267,16 @@ class Desk:
             return _see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
         return _see(visit, sent=True)
 
+    async def stop(self, request: Request) -> Response:
+        """Stop a recurring payment; where the bank wants the payer's approval, lead on to it."""
+        visit, _ = await self._form(request)
+        payment = visit.payment
+        try:
+            standing = await stop_by_payer(self._core, payment.merchant_id, payment.payment_id)
+        except Refused:
+            return _see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
+        return _lead_on(visit, standing)
+
     async def back_from_bank(self, request: Request) -> Response:
         """Receive a payer from the bank, in whichever browser: ask the bank, then go on or show a receipt."""
         standing = await return_from_bank(self._core, request.path_params["ticket"], dict(request.query_params))
@@ -352,7 +366,7 @@ class Desk:
     ) -> Response:
         nonce = secrets.token_urlsafe(16)
         frame = self._frame(request, visit, own=own)
-        if isinstance(page, view.GoToBank | view.GoToShop | view.Outcome | view.Watching):
+        if isinstance(page, view.GoToBank | view.GoToShop | view.Outcome | view.Standing | view.Watching):
             frame = replace(frame, may_cancel=False, may_leave=False)
         return Response(
             print_page(page, frame, nonce),

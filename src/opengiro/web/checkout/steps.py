@@ -5,6 +5,7 @@ Nothing here changes anything. `current` is the page, `leaves` says whether this
 
 from __future__ import annotations
 
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from opengiro.domain.attempt import Attempt, Phase
 from opengiro.domain.banks import AskFields, Bank, Confirm, Decoupled, Need, NextAction, Redirect
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Execution
+from opengiro.domain.recurrence import civil_day
 from opengiro.domain.schedule import quiet_after
 from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_text
 from opengiro.usecases.list_banks import list_banks
@@ -27,6 +29,7 @@ from opengiro.web.checkout.view import (
     Outcome,
     Page,
     Review,
+    Standing,
     Summary,
     Watch,
     Watching,
@@ -35,7 +38,7 @@ from opengiro.web.checkout.view import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from opengiro.usecases import Core
     from opengiro.usecases.open_checkout import Checkout
@@ -81,6 +84,8 @@ def live(checkout: Checkout) -> Attempt | None:
 def current(core: Core, checkout: Checkout, *, returned: bool = False) -> Page | None:
     """Return the page for how the payment stands; None while a bank is still to be chosen."""
     payment, attempt = checkout.payment, live(checkout)
+    if runs(checkout):
+        return standing(core, checkout)
     if payment.final or payment.state in _LEAVES:
         return outcome(core, checkout)
     if attempt is None:
@@ -106,6 +111,34 @@ def _waiting(attempt: Attempt, bank: Bank, now: datetime, *, returned: bool) -> 
             return Watching(what=Watch.CONFIRMING, bank=bank, checked=now)
         case None:
             return Watching(what=Watch.PROCESSING, bank=bank, checked=now)
+
+
+def runs(checkout: Checkout) -> bool:
+    """Whether this is a recurring payment whose dates keep falling due."""
+    return checkout.payment.recurrence is not None and checkout.payment.state is State.PENDING
+
+
+def standing(core: Core, checkout: Checkout) -> Standing:
+    """Return the page of a recurring payment that runs."""
+    payment = checkout.payment
+    bank = core.bank(payment.bank_id or "")
+    return Standing(
+        bank=bank,
+        next_date=_next_date(checkout),
+        may_stop=core.canceller(bank) is not None and live(checkout) is not None,
+        stopping=payment.cancelling and isinstance(_action(checkout.attempt), Redirect),
+    )
+
+
+def _next_date(checkout: Checkout) -> date | None:
+    """Return the first date after today on which the payment falls due."""
+    payment, recurrence = checkout.payment, checkout.payment.recurrence
+    if recurrence is None:
+        return None
+    today = civil_day(checkout.now, checkout.merchant.zone)
+    running = recurrence.starting(civil_day(payment.validated_at or checkout.now, checkout.merchant.zone))
+    dates = takewhile(lambda day: day is not None, (running.date_of(ordinal) for ordinal in count(1)))
+    return next((day for day in dates if day and day > today), None)
 
 
 def outcome(core: Core, checkout: Checkout) -> Outcome:
@@ -222,6 +255,7 @@ def summary(checkout: Checkout) -> Summary:
         label=sepa_text(first.label),
         execution=first.execution,
         execution_date=first.execution_date if first.execution is Execution.DEFERRED else None,
+        recurrence=payment.recurrence,
     )
 
 

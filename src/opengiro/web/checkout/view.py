@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from opengiro.domain.banks import Bank, Field, Health
 from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.recurrence import Recurrence
 
 if TYPE_CHECKING:
     from opengiro.domain.money import Money
@@ -39,6 +40,7 @@ class Summary:
     label: str
     execution: Execution
     execution_date: date | None
+    recurrence: Recurrence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,33 @@ class Trouble(StrEnum):
     OURS = "ours"
 
 
-Page = ChooseBank | Review | TermsText | GoToBank | GoToShop | AtBank | ApproveOnPhone | AnswerBank | Watching | Outcome
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A recurring payment that runs: its next date, and the way to stop it unless its bank offers none.
+
+    `stopping` means that the bank waits for the payer's approval of the stop.
+    """
+
+    bank: Bank
+    next_date: date | None
+    may_stop: bool
+    stopping: bool
+    back: str | None = None
+
+
+Page = (
+    ChooseBank
+    | Review
+    | Standing
+    | TermsText
+    | GoToBank
+    | GoToShop
+    | AtBank
+    | ApproveOnPhone
+    | AnswerBank
+    | Watching
+    | Outcome
+)
 
 
 PLAIN, FADED = "#33415c", "#8a94a6"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from opengiro.domain.payment import Reason
+from opengiro.domain.recurrence import Frequency
 from opengiro.web.checkout.view import Ending, Notice, Trouble, Watch
 
 
@@ -188,6 +189,19 @@ NOTICES: Mapping[Notice, str] = {
     ),
     Notice.NOT_STOPPED: N_("Your bank could not stop the payment. If you do not approve it there, no money moves."),
 }
+
+HOW_OFTEN: Mapping[Frequency, str] = {
+    Frequency.DAILY: N_("Every day"),
+    Frequency.WEEKLY: N_("Every week"),
+    Frequency.TWO_WEEKLY: N_("Every two weeks"),
+    Frequency.MONTHLY: N_("Every month"),
+    Frequency.TWO_MONTHLY: N_("Every two months"),
+    Frequency.QUARTERLY: N_("Every three months"),
+    Frequency.FOUR_MONTHLY: N_("Every four months"),
+    Frequency.SEMIANNUALLY: N_("Every six months"),
+    Frequency.YEARLY: N_("Every year"),
+}
+"""How far the dates of a recurring payment lie apart."""
 
 COMPLAINTS: Mapping[str, str] = {
     "iban_missing": N_("Enter the IBAN of the account you pay from."),
