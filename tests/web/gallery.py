@@ -155,7 +155,13 @@ PAGES: dict[str, tuple[Page, Frame]] = {
         ),
         FRAME,
     ),
-    **{f"watch-{what.value}": (Watching(what=what, bank=OAK, checked=NOW), _OVER) for what in Watch},
+    **{
+        f"watch-{what.value}": (
+            Watching(what=what, bank=OAK, checked=NOW),
+            replace(_OVER, may_leave=what is Watch.UNKNOWN),
+        )
+        for what in Watch
+    },
     **{f"over-{e.value}": (_outcome(e, until=NOW + timedelta(days=3)), _OVER) for e in Ending},
     "over-rejected-by-bank": (
         _outcome(Ending.REJECTED, reason=Reason.INSUFFICIENT_FUNDS, message="Solde insuffisant.", leaves_alone=True),

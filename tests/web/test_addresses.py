@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
-from tests.server import House
+from opengiro.connectors import HttpLine
+from tests.server import REDIRECT_URI, House
 from tests.web.payer import link
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -132,6 +133,22 @@ async def test_a_bank_that_was_never_offered_cannot_be_chosen(visit: Visit) -> N
     answer = await visit.sends("choose", {"csrf": token, "bank": "../../etc"})
     assert answer.status_code == 400
     assert "location" not in answer.headers
+
+
+async def test_a_payer_may_leave_while_a_bank_gives_no_clear_answer(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """U12: it may take 20 minutes until it is certain, and nobody has to sit through them."""
+    monkeypatch.setattr(HttpLine.send, "__defaults__", (b"", 0.5))  # this bank never answers; the real wait is 15 s
+    await visit.sends("choose", {"csrf": await visit.token(), "bank": visit.bank("Banco Girasol")})
+    page = await visit.http.get(visit.base)
+    assert "We are waiting for your bank’s answer" in page.text
+    assert "Return to Shop" in page.text
+    assert "Cancel payment" not in page.text
+    left = await visit.http.get(visit.base + "/later")
+    assert left.headers["location"].startswith(REDIRECT_URI)
+    assert "error" not in left.headers["location"]
+    assert (await visit.house.call("GET", f"/payments/{visit.payment_id}")).json()["state"] == "validating"
 
 
 async def test_a_form_never_leads_outside_by_itself(visit: Visit) -> None:

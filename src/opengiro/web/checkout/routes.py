@@ -367,7 +367,7 @@ class Desk:
         nonce = secrets.token_urlsafe(16)
         frame = self._frame(request, visit, own=own)
         if isinstance(page, view.GoToBank | view.GoToShop | view.Outcome | view.Standing | view.Watching):
-            frame = replace(frame, may_cancel=False, may_leave=False)
+            frame = replace(frame, may_cancel=False, may_leave=own and _lasts(page) and _has_shop(visit))
         return Response(
             print_page(page, frame, nonce),
             status,
@@ -385,7 +385,7 @@ class Desk:
             csrf=form_token(secret_of(request, handle) or "", handle) if own else "",
             summary=steps.summary(visit),
             may_cancel=own and steps.may_cancel(self._core, visit),
-            may_leave=own and steps.may_choose(visit) and visit.payment.redirect_uri is not None,
+            may_leave=own and steps.may_choose(visit) and _has_shop(visit),
             test=steps.is_test(self._core, visit),
             own=own,
             step=steps.step_word(self._core, visit),
@@ -423,6 +423,15 @@ def _wants_other_bank(request: Request, visit: Checkout) -> bool:
 def _notice(request: Request) -> view.Notice | None:
     asked = request.query_params.get("notice", "")
     return view.Notice(asked) if asked in set(view.Notice) else None
+
+
+def _lasts(page: view.Page) -> bool:
+    """Whether a page may stay for longer than a payer waits: an unclear answer is cleared up within 20 minutes."""
+    return isinstance(page, view.Watching) and page.what is view.Watch.UNKNOWN
+
+
+def _has_shop(visit: Checkout) -> bool:
+    return visit.payment.redirect_uri is not None
 
 
 def _runs_at(visit: Checkout, bank: Bank) -> bool:
