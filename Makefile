@@ -9,6 +9,9 @@ PROJECTS := pyproject.toml $(wildcard kit/pyproject.toml examples/shop/pyproject
 PYTHON_CODE := src tests $(wildcard kit/src examples/shop/src)
 BROWSER_CODE := $(shell find src examples -path '*/static/*.js' 2>/dev/null)
 
+# Two test processes halve the wait; more than that and browsers starve each other on a small machine.
+WORKERS ?= 2
+
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 TSC := node_modules/.installed
@@ -25,7 +28,7 @@ demo: install ## Start everything on this machine: server, sandbox banks, demo s
 
 test: $(DEV) ## Install what the tests need and run them all (ARGS="-k word" narrows)
 	@tools/browser
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: lint-python lint-browser ## Check style, types and who may import whom
 
