@@ -92,3 +92,21 @@ async def test_fifty_confirmations_over_http_leave_one_order_at_the_bank(house: 
     assert {answer.status_code for answer in answers} == {200}
     ledger = (await house.http.get(f"{house.base_url}/sandbox/horizon/ledger")).json()
     assert [line["end_to_end_id"] for line in ledger["payments"]] == [payment["instructions"][0]["reference_id"]]
+
+
+async def test_a_token_asked_for_twice_under_one_key_is_one_token(house: House) -> None:
+    """A key works on every POST; where no token tells whose it is, the right credentials do."""
+    shop = house.credentials
+    body = {
+        "grant_type": "client_credentials",
+        "client_id": shop.client_id,
+        "client_secret": shop.client_secret,
+        "scope": "payments:admin",
+    }
+    url, headers = f"{house.api}/auth/token", {"idempotency-key": "t-1"}
+    first = await house.http.post(url, json=body, headers=headers)
+    again = await house.http.post(url, json=body, headers=headers)
+    other = await house.http.post(url, json=body | {"scope": "payments:read-only"}, headers=headers)
+    wrong = await house.http.post(url, json=body | {"client_secret": "guess"}, headers=headers)
+    assert (first.status_code, again.content, other.status_code) == (200, first.content, 422)
+    assert wrong.status_code == 401

@@ -59,7 +59,8 @@ class Route:
     """One operation of a wire; the OpenAPI document is generated from these.
 
     `rights` lists what opens the route: any one of them, or nobody's token at all when it is None. A route that
-    `keeps_receipt` saves its idempotency key itself, in the transaction of its effect. One that is `bare` also
+    `keeps_receipt` saves its idempotency key itself, in the transaction of its effect; a `claimant` says whose key it
+    is where no token tells. One that is `bare` also
     answers without the dialect's prefix. `location` tells where something made is, by members of the answer,
     and `or_status` what a route answers with when it made nothing new. `refusals` are statuses that no
     other route of its kind refuses with.
@@ -79,6 +80,7 @@ class Route:
     location: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     keeps_receipt: bool = False
+    claimant: Callable[[Call], Awaitable[Principal | None]] | None = None
     optional_token: bool = False
     bare: bool = False
     leads_to: tuple[tuple[str, str], ...] = ()

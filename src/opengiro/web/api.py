@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as Path
 
 from opengiro.dialects import LOOPBACK, Answer, Call, Dialect, Receipt, Route
-from opengiro.domain.refusals import Refusal, Refused
+from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.rights import Principal
 from opengiro.usecases import Core
 from opengiro.usecases.authenticate import require
@@ -114,9 +115,10 @@ async def _run(core: Core, dialect: Dialect, route: Route, request: Request, num
         body=body,
         base=_called_url(core, request) + dialect.prefix,
         request_id=number,
-        receipt=_receipt(route, request, principal, body),
         payer_ip=request.client.host if request.client else None,
     )
+    owner = await route.claimant(call) if route.claimant and "idempotency-key" in request.headers else principal
+    call = replace(call, receipt=_receipt(route, request, owner, body))
     if call.receipt is None or route.keeps_receipt:
         return await route.handler(call)
     return await _once(core, route, call, call.receipt)
@@ -168,7 +170,7 @@ def _bearer(request: Request) -> str | None:
 async def _read(request: Request) -> bytes:
     """Return the body, refusing one above the limit before it is read whole, and one that is compressed."""
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refused(Refusal.BODY_TOO_LARGE)
+        raise Refused(Refusal.FIELD_INVALID, Complaint("content-encoding", "is not supported: send the body as it is"))
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)

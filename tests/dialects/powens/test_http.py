@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -272,3 +273,27 @@ async def test_every_answer_is_json_that_nobody_keeps_or_frames(house: House) ->
         assert headers["content-type"] == "application/json"
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_compressed_body_is_refused_by_name(house: House) -> None:
+    headers = bearer(await house.token()) | {"content-encoding": "gzip"}
+    answer = await house.http.post(f"{house.api}/payments", content=gzip.compress(b"{}"), headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["description"].startswith("content-encoding:")
+
+
+@pytest.mark.parametrize(("written", "read"), [("5.09e1", 50.90), ("1E1", 10), ("2E+2", 200)])
+async def test_an_amount_in_scientific_notation_is_the_same_number(house: House, written: str, read: float) -> None:
+    body = json.dumps(order(amount=7777)).replace("7777", written)
+    headers = bearer(await house.token()) | {"content-type": "application/json"}
+    answer = await house.http.post(f"{house.api}/payments", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["instructions"][0]["amount"] == read
+
+
+@pytest.mark.parametrize("written", ["1e99", "1e-3", "1e400", "-1e1", "NaN", '"1e1"'])
+async def test_an_amount_that_no_currency_holds_is_refused_by_name(house: House, written: str) -> None:
+    body = json.dumps(order(amount=7777)).replace("7777", written)
+    headers = bearer(await house.token()) | {"content-type": "application/json"}
+    answer = await house.http.post(f"{house.api}/payments", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalidValue")

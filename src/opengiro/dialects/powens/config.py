@@ -8,7 +8,6 @@ from opengiro.dialects import Answer, Call
 from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body, read_count
 from opengiro.dialects.powens.write import answer, write_datetime
-from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.usecases.change_settings import change_settings, read_settings
 
 LOGS_MAX = 1000
@@ -44,10 +43,14 @@ async def read_config(call: Call) -> Answer:
 
 async def write_config(call: Call) -> Answer:
     """Change settings, all or none, and answer with what was set under its own key (PC18)."""
-    asked = read_body(call, dict[str, str])
-    if not asked:
-        raise Refused(Refusal.FIELD_MISSING, Complaint("body", "holds at least one setting", missing=True))
-    return answer(await change_settings(call.core, call.caller.merchant_id, asked, ACTOR))
+    asked = read_body(call, dict[str, object])
+    wrong = Complaints()
+    wrong.need(asked or None, "body")
+    texts = {key: value for key, value in asked.items() if isinstance(value, str)}
+    for key in asked.keys() - texts.keys():
+        wrong.add(key, "is text, even where it holds a number")
+    wrong.raise_any()
+    return answer(await change_settings(call.core, call.caller.merchant_id, texts, ACTOR))
 
 
 async def list_changes(call: Call) -> Answer:

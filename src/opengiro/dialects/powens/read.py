@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -39,6 +40,7 @@ KEYS_MAX = 1000
 _TRUE = frozenset({"true", "1", ""})
 _COUNT = re.compile(r"[0-9]{1,16}", re.ASCII)
 _AMOUNT = re.compile(rb'"?([0-9.]{1,40})"?')
+_SCIENTIFIC = re.compile(rb"[0-9]{1,15}(?:\.[0-9]{1,15})?[eE][+-]?[0-9]{1,2}")
 _BIC = re.compile(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
 _FAULT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -212,6 +214,9 @@ def _amount(one: InstructionIn, path: str, wrong: Complaints) -> Money | None:
     if raw == b"null":
         wrong.need(None, f"{path}.amount")
         return None
+    if _SCIENTIFIC.fullmatch(raw):
+        # Some serialisers write round numbers so; the exponent has two digits, so this stays small.
+        raw = format(Decimal(raw.decode()), "f").encode()
     found = _AMOUNT.fullmatch(raw)
     if found is None or (raw[:1] == b'"') != (raw[-1:] == b'"'):
         wrong.add(f"{path}.amount", "is not a plain positive decimal")

@@ -48,6 +48,7 @@ ROUTES = (
         method="POST",
         path="/auth/token",
         handler=tokens.create_token,
+        claimant=tokens.token_claimant,
         summary="Get a service token",
         rights=None,
         reads=TokenIn,

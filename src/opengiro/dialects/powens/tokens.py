@@ -10,7 +10,8 @@ from opengiro.dialects.powens.read import read_body
 from opengiro.dialects.powens.schema import LiveTokenOut, ScopedTokenIn, ScopedTokenOut, TokenIn, TokenOut
 from opengiro.dialects.powens.wording import SCOPES
 from opengiro.dialects.powens.write import answer
-from opengiro.domain.rights import Right
+from opengiro.domain.rights import Principal, Right
+from opengiro.usecases.authenticate import authenticate_application
 from opengiro.usecases.grant_live_token import grant_live_token
 from opengiro.usecases.grant_token import grant_payment_token, grant_service_token
 
@@ -29,6 +30,15 @@ async def create_token(call: Call) -> Answer:
     wrong.raise_any()
     grant = await grant_service_token(call.core, str(body.client_id), body.client_secret or "", rights)
     return answer(TokenOut(token=grant.token, scope=scopes))
+
+
+async def token_claimant(call: Call) -> Principal | None:
+    """Return whose idempotency key a token request carries: its client's, once the credentials are right."""
+    body = read_body(call, TokenIn)
+    if body.client_id is None or body.client_secret is None:
+        return None
+    application = await authenticate_application(call.core, str(body.client_id), body.client_secret)
+    return Principal(merchant_id=application.merchant_id, client_id=application.client_id, rights=frozenset())
 
 
 async def create_scoped_token(call: Call) -> Answer:

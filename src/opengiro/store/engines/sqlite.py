@@ -38,6 +38,7 @@ class Sqlite:
     def __init__(self, path: Path) -> None:
         """Open or create the file and start its writer."""
         self._sql = {name: translate(text) for name, text in statements().items()}
+        path.touch(mode=0o600, exist_ok=True)  # the log beside it takes over its mode
         self._writer = _connect(path)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
