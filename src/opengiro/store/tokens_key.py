@@ -1,22 +1,19 @@
-"""The key that access tokens are signed with, so that any server can check one without asking us.
-
-A PEM file beside the root key, made on first use. Without a file the key lives as long as the process.
-"""
+"""The key that access tokens are signed with, so that any server can check one without asking us."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opengiro.store.rsa_file import rsa_key
+
 if TYPE_CHECKING:
     from joserfc.jwk import RSAKey
 
 ALGORITHM = "RS256"
-_BITS = 2048
 _REMEMBERED_MAX = 4096
 _LENGTH_MAX = 4096
 
@@ -66,23 +63,4 @@ class TokensKey:
 
     @cached_property
     def _key(self) -> RSAKey:
-        from joserfc.jwk import RSAKey  # noqa: PLC0415  # as above
-
-        if self._path is None:
-            return RSAKey.generate_key(_BITS)
-        if not self._path.exists():
-            _write(self._path, RSAKey.generate_key(_BITS).as_pem(private=True))
-        return RSAKey.import_key(self._path.read_bytes())
-
-
-def _write(path: Path, pem: bytes) -> None:
-    """Write the file whole or not at all, readable by its owner only; when another process was faster, keep its."""
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(pem)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+        return rsa_key(self._path)

@@ -8,11 +8,11 @@ import msgspec
 from msgspec import UNSET
 
 from opengiro.dialects import Answer, Call, Dialect, Route
-from opengiro.dialects.banq.complaints import Complaints
 from opengiro.dialects.banq.keys import pages
 from opengiro.dialects.banq.read import read_body
 from opengiro.dialects.banq.schema import GrantErrorOut, GrantIn, GrantOut
 from opengiro.dialects.banq.wording import AUDIENCES, OPEN_AUDIENCE, PUBLIC_CLIENT, USER_AUDIENCE
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.usecases.grant_access import (
     AccessGrant,

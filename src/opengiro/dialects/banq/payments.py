@@ -7,7 +7,6 @@ from datetime import date
 
 from opengiro.dialects import Answer, Call
 from opengiro.dialects.banq.bearer import Reach, reach_of
-from opengiro.dialects.banq.complaints import Complaints
 from opengiro.dialects.banq.read import (
     read_body,
     read_comment,
@@ -28,6 +27,7 @@ from opengiro.dialects.banq.write import (
     write_payment,
     write_transaction,
 )
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.identifiers import link_code, payment_guid_of
 from opengiro.domain.occurrence import Occurrence
 from opengiro.domain.payment import Execution, Payment

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from opengiro.dialects import Call
-from opengiro.dialects.banq.complaints import Complaints, T
+from opengiro.domain.complaints import Complaints, T
 from opengiro.domain.money import AmountFault, Money
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.sepa_text import sepa_text

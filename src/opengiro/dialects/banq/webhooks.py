@@ -6,11 +6,11 @@ from msgspec import UNSET
 
 from opengiro.dialects import Answer, Call
 from opengiro.dialects.banq.bearer import reach_of
-from opengiro.dialects.banq.complaints import Complaints
 from opengiro.dialects.banq.payments import DIALECT
 from opengiro.dialects.banq.read import read_body, read_guid
 from opengiro.dialects.banq.schema import WebhookIn, WebhookOut
 from opengiro.dialects.banq.write import answer
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.deliveries import Webhook
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.retry import RETRIES_MAX

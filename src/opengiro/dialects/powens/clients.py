@@ -11,9 +11,9 @@ import re
 from msgspec import Struct
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body, read_number, read_redirect_uri, text_fault
 from opengiro.dialects.powens.write import answer
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.merchants import Application
 from opengiro.usecases.register_application import (
     ApplicationChange,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body, read_count
 from opengiro.dialects.powens.write import answer, write_datetime
+from opengiro.domain.complaints import Complaints
 from opengiro.usecases.change_settings import change_settings, read_settings
 
 LOGS_MAX = 1000

@@ -9,11 +9,11 @@ from datetime import timedelta
 from msgspec import Struct
 
 from opengiro.dialects import Answer, Call, Handler
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.directory import ConnectorOut, SourceOut, write_connector, write_source
 from opengiro.dialects.powens.read import read_count, read_flag, read_number
 from opengiro.dialects.powens.write import answer
 from opengiro.domain.banks import Bank
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.payment import Payment
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.usecases.list_banks import list_banks, list_favourites

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_count, read_flag
 from opengiro.dialects.powens.schema import LinkOut, LinksOut, PaymentsOut
 from opengiro.dialects.powens.wording import REASONS
 from opengiro.dialects.powens.write import View, answer, write_payment
 from opengiro.domain.clock import to_us
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.lifecycle import State
 from opengiro.domain.merchants import Merchant
 from opengiro.domain.payment import Execution

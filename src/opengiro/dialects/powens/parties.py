@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from babel import Locale
 
-from opengiro.dialects.powens.complaints import civil_date
 from opengiro.dialects.powens.schema import IdentityIn, IdentityOut
+from opengiro.domain.complaints import civil_date
 from opengiro.domain.parties import IdentityScheme, Party, PartyKind
 
 if TYPE_CHECKING:
-    from opengiro.dialects.powens.complaints import Complaints
+    from opengiro.domain.complaints import Complaints
 
 LENGTHS = {
     "external_ref": 255, "first_name": 255, "last_name": 255, "birth_city": 255, "nationality": 255,

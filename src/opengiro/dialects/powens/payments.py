@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.listing import read_listing, write_page
 from opengiro.dialects.powens.parties import read_party
 from opengiro.dialects.powens.publickey import open_fields
@@ -24,6 +23,7 @@ from opengiro.dialects.powens.read import (
 from opengiro.dialects.powens.schema import PaymentIn, UpdateIn
 from opengiro.dialects.powens.write import View, answer, write_payment
 from opengiro.domain.banks import Bank
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Payment
 from opengiro.domain.refusals import Complaint, Refusal, Refused

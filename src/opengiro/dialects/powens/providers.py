@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body, read_number, text_fault
 from opengiro.dialects.powens.write import answer
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.deliveries import WebhookAuth
 from opengiro.usecases.create_webhook_auth import (
     HMAC,

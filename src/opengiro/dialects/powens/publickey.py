@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.write import answer
+from opengiro.domain.complaints import Complaints
 from opengiro.store.fields_key import FieldsKey, SealBroken
 
 

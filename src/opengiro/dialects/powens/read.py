@@ -15,10 +15,10 @@ import msgspec
 from msgspec import UNSET
 
 from opengiro.dialects import Call
-from opengiro.dialects.powens.complaints import Complaints, T, civil_date
 from opengiro.dialects.powens.parties import read_party
 from opengiro.dialects.powens.schema import AccountIn, InstructionIn, PaymentIn
 from opengiro.domain.accounts import Account, Scheme
+from opengiro.domain.complaints import Complaints, T, civil_date
 from opengiro.domain.money import EXPONENTS, AmountFault, Money
 from opengiro.domain.payment import Execution
 from opengiro.domain.recurrence import Frequency, Recurrence

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.payments import own_payment
 from opengiro.dialects.powens.read import read_body
 from opengiro.dialects.powens.write import answer, write_datetime
+from opengiro.domain.complaints import Complaints
 from opengiro.usecases.accept_terms import accept_terms, has_accepted, load_terms
 from opengiro.usecases.merchant_at import merchant_at
 

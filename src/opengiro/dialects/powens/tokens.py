@@ -5,11 +5,11 @@ from __future__ import annotations
 from urllib.parse import urljoin
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body
 from opengiro.dialects.powens.schema import LiveTokenOut, ScopedTokenIn, ScopedTokenOut, TokenIn, TokenOut
 from opengiro.dialects.powens.wording import SCOPES
 from opengiro.dialects.powens.write import answer
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.rights import Principal, Right
 from opengiro.usecases.authenticate import authenticate_application
 from opengiro.usecases.grant_live_token import grant_live_token

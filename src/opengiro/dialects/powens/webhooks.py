@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from opengiro.dialects import Answer, Call
-from opengiro.dialects.powens.complaints import Complaints
 from opengiro.dialects.powens.read import read_body, read_count, read_number
 from opengiro.dialects.powens.sample import sample_event
 from opengiro.dialects.powens.write import answer, write_datetime
+from opengiro.domain.complaints import Complaints
 from opengiro.domain.deliveries import Delivery, DeliveryTry, Stage, Webhook
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.usecases.register_webhook import (
