@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from opengiro.domain.attempt import Attempt, Phase
 from opengiro.domain.banks import AskFields, Confirm, Decoupled, Field, Health, NextAction, Redirect
 from opengiro.domain.lifecycle import State
-from opengiro.domain.payment import Reason
+from opengiro.domain.occurrence import FOR_EVER
+from opengiro.domain.payment import Execution, Reason
+from opengiro.domain.recurrence import Frequency, Recurrence
 from opengiro.usecases.open_checkout import Checkout, show_checkout
 from opengiro.web.checkout import steps
 from opengiro.web.checkout.view import AnswerBank, ApproveOnPhone, AtBank, Ending, Notice, Outcome, Watch, Watching
+from opengiro.web.widget.news import tell
 from tests.server import House
 from tests.web.payer import link
 
@@ -154,3 +157,50 @@ async def test_a_refusal_at_the_bank_keeps_its_reason(visit: Checkout, house: Ho
     why = replace(standing.payment, reason=Reason.INSUFFICIENT_FUNDS, bank_message="Solde insuffisant")
     page = steps.outcome(house.core, replace(standing, payment=why))
     assert (page.reason, page.message) == (Reason.INSUFFICIENT_FUNDS, "Solde insuffisant")
+
+
+def _agreed(visit: Checkout, state: State, *, paid_before: bool = False) -> Checkout:
+    """Return the visit of a payment that repeats."""
+    payment = visit.payment
+    monthly = replace(payment.instructions[0], recurrence=Recurrence(Frequency.MONTHLY, date(2026, 11, 30)))
+    agreed = replace(payment, state=state, instructions=(monthly,), reason=None, expires_at=FOR_EVER)
+    return replace(visit, payment=agreed, paid_before=paid_before)
+
+
+async def test_what_repeats_is_never_worded_as_one_payment(visit: Checkout, house: House) -> None:
+    runs = await tell(house.core, _agreed(visit, PENDING), None, "en")
+    assert (runs.title, runs.panel) == ("This payment repeats", "wait")
+    assert "9999" not in runs.money + runs.then
+    assert steps.ending(_agreed(visit, State.DONE, paid_before=True)) is Ending.FINISHED
+    assert steps.ending(_agreed(visit, State.REJECTED)) is Ending.REJECTED
+    stopped = _agreed(visit, State.REJECTED, paid_before=True)
+    stopped = replace(stopped, payment=replace(stopped.payment, reason=Reason.CANCELLED_BY_PAYER))
+    said = await tell(house.core, stopped, None, "en")
+    assert (said.title, said.panel) == ("This payment no longer repeats", "end")
+    assert "No money" not in said.money
+    assert "declined" not in said.money
+
+
+@pytest.mark.parametrize(
+    ("day", "ending"),
+    [
+        (date(2026, 12, 24), Ending.SCHEDULED),
+        (date(2026, 11, 20), Ending.SCHEDULED),
+        (date(2026, 11, 19), Ending.PENDING),
+    ],
+)
+async def test_a_payment_kept_for_its_date_names_the_date(
+    visit: Checkout, house: House, day: date, ending: Ending
+) -> None:
+    stands = _stands(visit, house, PENDING, LIVE)
+    (one,) = stands.payment.instructions
+    kept = replace(one, execution=Execution.DEFERRED, execution_date=day)
+    stands = replace(
+        stands, payment=replace(stands.payment, instructions=(kept,)), now=datetime(2026, 11, 20, tzinfo=UTC)
+    )
+    shown = steps.current(house.core, stands)
+    assert isinstance(shown, Outcome)
+    assert shown.ending is ending
+    said = await tell(house.core, stands, None, "en")
+    assert ("seconds" in said.money) is (ending is Ending.PENDING)
+    assert (f"{day.day} " in said.money) is (ending is Ending.SCHEDULED)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from opengiro.domain.attempt import Attempt
 from opengiro.domain.identifiers import mint_token
+from opengiro.domain.lifecycle import State
 from opengiro.domain.merchants import Merchant
 from opengiro.domain.payment import Payment
 from opengiro.domain.refusals import Refusal, Refused
@@ -56,6 +57,7 @@ class Checkout:
     attempt: Attempt | None
     now: datetime
     terms: Terms | None = None  #: what the payer has still to agree to
+    paid_before: bool = False  #: whether a recurring payment may have moved money on one of its dates
 
 
 async def open_checkout(core: Core, command: OpenCheckout) -> OpenedCheckout:
@@ -119,7 +121,15 @@ async def show_checkout(core: Core, session: Session) -> Checkout:
         attempt=standing.attempt,
         now=core.now(session.merchant_id),
         terms=await terms_to_accept(core, standing.payment),
+        paid_before=await _paid_before(core, standing.payment),
     )
+
+
+async def _paid_before(core: Core, payment: Payment) -> bool:
+    if payment.recurrence is None:
+        return False
+    counts = await core.store.occurrences.counts(payment.merchant_id, payment.payment_id)
+    return any(counts.get(state) for state in (State.ACCEPTED, State.DONE))
 
 
 async def look_at_link(core: Core, code: str) -> Checkout:

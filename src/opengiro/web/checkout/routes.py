@@ -357,6 +357,8 @@ class Desk:
         page = steps.current(self._core, visit)
         if isinstance(page, view.Outcome):
             page = await self._ended(visit, page)
+        elif isinstance(page, view.Standing):
+            page = replace(page, stopping=False)  # to approve that, the session is needed
         else:
             page = view.Watching(what=view.Watch.PROCESSING, bank=None, checked=visit.now)
         return self._print(request, visit, page, own=False)

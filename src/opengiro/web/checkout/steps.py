@@ -13,7 +13,7 @@ from opengiro.domain.accounts import Scheme
 from opengiro.domain.attempt import Attempt, Phase
 from opengiro.domain.banks import AskFields, Bank, Confirm, Decoupled, Need, NextAction, Redirect
 from opengiro.domain.lifecycle import State
-from opengiro.domain.payment import Execution
+from opengiro.domain.payment import Execution, Reason
 from opengiro.domain.recurrence import civil_day
 from opengiro.domain.schedule import quiet_after
 from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_text
@@ -146,13 +146,40 @@ def outcome(core: Core, checkout: Checkout) -> Outcome:
     payment = checkout.payment
     bank = core.bank(payment.bank_id) if payment.bank_id else None
     return Outcome(
-        ending=Ending(payment.state.value),
+        ending=ending(checkout),
         bank=bank if checkout.attempt else None,
-        reason=payment.reason,
+        reason=reason(checkout),
         message=payment.bank_message if payment.state is State.REJECTED else None,
         until=_known_by(checkout, bank),
         at=checkout.now,
     )
+
+
+def ending(checkout: Checkout) -> Ending:
+    """Return how the payment ended or stands, told apart as far as the payer's money is concerned."""
+    payment = checkout.payment
+    match payment.state:
+        case State.PENDING if payment.recurrence:
+            return Ending.REPEATS
+        case State.PENDING if _scheduled(checkout):
+            return Ending.SCHEDULED
+        case State.DONE if payment.recurrence:
+            return Ending.FINISHED
+        case State.REJECTED if checkout.paid_before:
+            return Ending.STOPPED
+    return Ending(payment.state.value)
+
+
+def reason(checkout: Checkout) -> Reason | None:
+    """Return why a payment was refused; that its payer stopped what repeated is no refusal."""
+    stopped = checkout.paid_before and checkout.payment.reason is Reason.CANCELLED_BY_PAYER
+    return None if stopped else checkout.payment.reason
+
+
+def _scheduled(checkout: Checkout) -> bool:
+    """Whether the bank keeps the payment for a date that is not over."""
+    day = summary(checkout).execution_date
+    return day is not None and civil_day(checkout.now, checkout.merchant.zone) <= day
 
 
 def _known_by(checkout: Checkout, bank: Bank | None) -> datetime | None:

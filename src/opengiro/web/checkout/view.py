@@ -180,6 +180,10 @@ class Ending(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    SCHEDULED = "scheduled"  #: the bank has it and keeps it until its date
+    REPEATS = "repeats"  #: its dates keep falling due
+    FINISHED = "finished"  #: it repeated until its last date
+    STOPPED = "stopped"  #: it repeated, was paid on some dates, and ended before its last one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,30 @@ ENDINGS: Mapping[Ending, Words] = {
         N_("No money has left your account, and none will."),
         N_("You can go back to %(shop)s."),
     ),
+    Ending.SCHEDULED: Words(
+        Tone.GOOD,
+        N_("Your bank has the payment"),
+        N_("It is paid on %(date)s."),
+        N_("You can close this page. %(shop)s will be told as soon as it is paid. Please do not pay again."),
+    ),
+    Ending.REPEATS: Words(
+        Tone.GOOD,
+        N_("This payment repeats"),
+        N_("Your bank pays %(amount)s to %(payee)s on each date by itself. You have nothing more to do."),
+        N_("You can close this page."),
+    ),
+    Ending.FINISHED: Words(
+        Tone.GOOD,
+        N_("The last date is paid"),
+        N_("Your bank has sent %(amount)s to %(payee)s on each date."),
+        N_("%(shop)s has been told. There is nothing more to do."),
+    ),
+    Ending.STOPPED: Words(
+        Tone.CALM,
+        N_("This payment no longer repeats"),
+        N_("What was already paid stays paid. No further date is paid."),
+        N_("You can go back to %(shop)s."),
+    ),
 }
 
 CODE_FAULTS: Mapping[str, str] = {

@@ -49,17 +49,17 @@ async def tell(core: Core, checkout: Checkout, receipt: Receipt | None, language
     taken = await core.store.claims.taken(payment.merchant_id, payment.payment_id)
     step = None if payment.final else await step_now(core, Standing(payment, checkout.attempt))
     over = payment.state in ENDED or payment.state is State.PENDING
-    words = _ending(payment) if over or step is None else STEPS[step]
+    words = _ending(checkout) if over or step is None else STEPS[step]
     facts = _facts(core, checkout, language)
     say = translations(language).gettext
-    why = WHY.get(payment.reason) if payment.state is State.REJECTED and payment.reason else None
+    reason = steps.reason(checkout) if payment.state is State.REJECTED else None
     return NewsOut(
         panel="end" if payment.state in ENDED else "choose" if step is Step.CHOOSING_BANK else "wait",
         state=payment.state.value,
         step=step,
         tone=words.tone,
         title=say(words.title) % facts,
-        money=" ".join(say(text) % facts for text in (words.money, why) if text),
+        money=" ".join(say(text) % facts for text in (words.money, WHY[reason] if reason else None) if text),
         then=say(words.then) % facts if words.then else "",
         taken=taken,
         receipt=receipt(payment) if receipt and not (taken and _silent(checkout)) else None,
@@ -70,10 +70,11 @@ def _silent(checkout: Checkout) -> bool:
     return checkout.merchant.settings.get(SUCCESS_ELSEWHERE) == "0"
 
 
-def _ending(payment: Payment) -> Words:
-    if payment.reason is Reason.CANCELLED_BY_PAYER:
+def _ending(checkout: Checkout) -> Words:
+    ending = steps.ending(checkout)
+    if ending is Ending.REJECTED and checkout.payment.reason is Reason.CANCELLED_BY_PAYER:
         return ENDINGS[Ending.CANCELLED]
-    return ENDINGS[Ending(payment.state.value)]
+    return ENDINGS[ending]
 
 
 def _facts(core: Core, checkout: Checkout, language: str) -> Mapping[str, str]:
@@ -86,4 +87,5 @@ def _facts(core: Core, checkout: Checkout, language: str) -> Mapping[str, str]:
         "amount": writer.money(summary.amount),
         "payee": summary.payee,
         "until": writer.instant(until) if until else "",
+        "date": writer.day(summary.execution_date) if summary.execution_date else "",
     }
