@@ -25,7 +25,7 @@ from opengiro.store.engines.sqlite import Sqlite
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.migrate import migrate
 from opengiro.store.tokens_key import TokensKey
-from opengiro.store.vault import open_vault
+from opengiro.store.vault import Vault, open_vault
 from opengiro.usecases import Core
 from opengiro.web.api import api
 from opengiro.web.checkout.routes import checkout, dead_end
@@ -54,11 +54,14 @@ RECEIPTS = {banq.DIALECT.name: banq.receipt}
 @contextlib.asynccontextmanager
 async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """Open storage and the line to banks, bring the schema up to date, and let go of both at the end."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    engine = Sqlite(settings.data / "opengiro.db")
-    store = Store(engine, open_vault(settings.data / "root.key"))
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The key comes first: a database without one looks like a loss.
+    vault = Vault({1: settings.root_key}) if settings.root_key else open_vault(settings.root_key_file)
+    engine = Sqlite(settings.database)
+    store = Store(engine, vault)
     try:
         await migrate(engine)
+        await store.prove_key()
         await store.banks.load()
         clock = Clock()
         for merchant, offset_us in await store.merchants.all():

@@ -79,6 +79,11 @@ class Payments:
         rows = await self._engine.fetch("load_payment", merchant_id, payment_id)
         return self._from_rows(rows) if rows else None
 
+    async def newest(self, merchant_id: int) -> Payment | None:
+        """Return the payment that was made last."""
+        ((payment_id,),) = await self._engine.fetch("newest_payment", merchant_id)
+        return None if payment_id is None else await self.load(merchant_id, payment_id)
+
     async def find(self, merchant_id: int, guid: str) -> Payment | None:
         """Return the payment of this guid."""
         rows = await self._engine.fetch("find_payment", merchant_id, guid)

@@ -73,3 +73,7 @@ SELECT terms_id, at_us FROM terms_accepted WHERE merchant_id = $1 AND payment_id
 SELECT bank_id, COUNT(*) FROM payments
 WHERE merchant_id = $1 AND created_us >= $2 AND validated_us IS NOT NULL AND bank_id IS NOT NULL
 GROUP BY bank_id;
+
+-- name: newest_payment
+-- Ids grow with time, so the largest is the newest.
+SELECT MAX(payment_id) FROM payments WHERE merchant_id = $1;
