@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import logging
 import os
-import signal
 import socket
 import sqlite3
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-import uvicorn
 from cryptography.exceptions import InvalidTag
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -35,6 +32,7 @@ from opengiro.cli.home import home
 from opengiro.cli.inbox import Inbox, enrol
 from opengiro.cli.pages import static_route
 from opengiro.cli.phone import phone
+from opengiro.cli.server import CannotStart, Server, alone, check_key, listening, loop
 from opengiro.domain.refusals import Refused
 from opengiro.domain.rights import Right
 from opengiro.settings import Settings
@@ -47,21 +45,15 @@ if TYPE_CHECKING:
     from opengiro.usecases import Core
 
 _SHUTDOWN_S = 1
-_STUCK_MS = 30_000
-_KEY_BYTES = 32
-
-
-class CannotStart(Exception):
-    """Something of this machine is in the way; the message is a sentence for whoever started us."""
 
 
 def run_dev(assembly: Assembly, port: int, data: Path, *, open_browser: bool) -> int:
     """Serve until interrupted; return the exit code. What is in the way is said in one sentence."""
     try:
-        with _listening(port) as listener, _alone(data), contextlib.suppress(KeyboardInterrupt):
+        with listening("127.0.0.1", port) as listener, alone(data, "dev"), contextlib.suppress(KeyboardInterrupt):
             settings = Settings(data=data, port=port, private_hosts=frozenset({"*"}))
             known = _known(data)
-            _loop()(_serve(assembly, settings, known, listener, open_browser=open_browser))
+            loop()(_serve(assembly, settings, known, listener, open_browser=open_browser))
     except CannotStart as trouble:
         typer.echo(trouble, err=True)
         return 1
@@ -74,60 +66,11 @@ def run_dev(assembly: Assembly, port: int, data: Path, *, open_browser: bool) ->
     return 0
 
 
-def _loop() -> Any:
-    """Return what runs a coroutine: uvloop where it exists."""
-    if find_spec("uvloop") is None:
-        return asyncio.run
-    import uvloop  # noqa: PLC0415  # not on every system
-
-    return uvloop.run
-
-
-@contextlib.contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it: who stops reading is dropped
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except PermissionError:
-            raise CannotStart(f"Port {port} is not ours to take: choose one above 1023 with --port.") from None
-        except OSError:
-            text = f"Port {port} is already in use: stop what runs there, or choose another with --port."
-            raise CannotStart(text) from None
-        listener.listen(2048)
-        yield listener
-
-
-@contextlib.contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Hold the folder for this process: two would give out the same work twice."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        file = (data / "dev.lock").open("a")
-    except OSError as trouble:
-        raise CannotStart(f"{data} cannot keep our data: {trouble.strerror}.") from None
-    with file:
-        if find_spec("fcntl"):
-            import fcntl  # noqa: PLC0415  # not on every system
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                text = (
-                    f"Another `opengiro dev` keeps its data in {data}: stop it, or choose another folder with --data."
-                )
-                raise CannotStart(text) from None
-        yield
-
-
 def _known(data: Path) -> dict[str, Any]:
     """Return what the last start left in `dev.json`, once it and the root key look like ours."""
-    path, key = data / "dev.json", data / "root.key"
+    path = data / "dev.json"
+    check_key(data / "root.key")
     try:
-        if key.exists() and len(key.read_bytes()) != _KEY_BYTES:
-            raise CannotStart(f"{key} is not a root key, which has {_KEY_BYTES} bytes: put the right one back.")
         return load_world(path)
     except OSError as trouble:
         raise CannotStart(f"{trouble.filename} cannot be read: {trouble.strerror}.") from None
@@ -151,43 +94,8 @@ async def _serve(
             pages = [home(core, MERCHANT_ID, world, banks), *inbox.routes(), *phone(core), static_route()]
             app = assembly.web_app(core, settings, [*pages, *_neighbours(core, settings, world)])
             async with assembly.working(core, settings):
-                await _Server(app, lambda: _greet(core, world, settings, open_browser=open_browser)).serve([listener])
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready, and ends quickly and quietly when asked to, whoever is still connected."""
-
-    def __init__(self, app: Any, ready: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_level="warning",
-                access_log=False,  # request lines hold tokens
-                server_header=False,
-                ws_per_message_deflate=False,  # it would cost more memory than our messages have bytes
-                ws_max_size=4096,
-                timeout_graceful_shutdown=_SHUTDOWN_S,
-            )
-        )
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # The original raises the signal again at the end, which would kill us before the database is closed.
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop, number)
-        yield
-
-    def _stop(self, number: int) -> None:
-        # Who waits for a bank that keeps silent is cancelled; those tracebacks would tell nothing.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        self.handle_exit(number, None)
+                ready = partial(_greet, core, world, settings, open_browser=open_browser)
+                await Server(app, ready, _SHUTDOWN_S).serve([listener])
 
 
 def _neighbours(core: Core, settings: Settings, world: dict[str, Any]) -> Sequence[BaseRoute]:

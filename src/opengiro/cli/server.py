@@ -1,0 +1,174 @@
+"""The HTTP server as every command runs it: one socket, one folder held for one process, a quick and quiet end.
+
+uvicorn waits for a request as long as its sender likes, so `_Punctual` gives each a deadline, head and body together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY_BYTES = 32
+REQUEST_S = 20
+"""Within this time a request has to be here as a whole."""
+
+_STUCK_MS = 30_000
+
+
+class CannotStart(Exception):
+    """Something of this machine is in the way; the message is a sentence for whoever started us."""
+
+
+def loop() -> Any:
+    """Return what runs a coroutine: uvloop where it exists."""
+    if find_spec("uvloop") is None:
+        return asyncio.run
+    import uvloop  # noqa: PLC0415  # not on every system
+
+    return uvloop.run
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Hold the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it: who stops reading is dropped
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
+        try:
+            listener.bind((host, port))
+        except PermissionError:
+            raise CannotStart(f"Port {port} is not ours to take: choose one above 1023 with --port.") from None
+        except OSError as trouble:
+            if trouble.errno != errno.EADDRINUSE:
+                raise CannotStart(f"{host} is no address of this machine: {trouble.strerror}.") from None
+            text = f"Port {port} is already in use: stop what runs there, or choose another with --port."
+            raise CannotStart(text) from None
+        listener.listen(2048)
+        yield listener
+
+
+@contextlib.contextmanager
+def alone(data: Path, verb: str) -> Iterator[None]:
+    """Hold the folder for this process: two would give out the same work twice."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (data / "opengiro.lock").open("a+")
+    except OSError as trouble:
+        raise CannotStart(f"{data} cannot keep our data: {trouble.strerror}.") from None
+    with file:
+        if find_spec("fcntl"):
+            import fcntl  # noqa: PLC0415  # not on every system
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                text = f"Another `opengiro {file.read()}` keeps its data in {data}: stop it, or choose another folder."
+                raise CannotStart(text) from None
+        file.truncate(0)
+        file.write(verb)
+        file.flush()
+        yield
+
+
+def check_key(path: Path, database: Path | None = None) -> None:
+    """Raise `CannotStart` when the root key cannot be one, or is gone while what it opens is still there."""
+    try:
+        if database and database.exists() and not path.exists():
+            raise CannotStart(f"{path} is missing, and {database} opens with nothing else: put it back.")
+        if path.exists() and len(path.read_bytes()) != KEY_BYTES:
+            raise CannotStart(f"{path} is not a root key, which has {KEY_BYTES} bytes: put the right one back.")
+    except OSError as trouble:
+        raise CannotStart(f"{trouble.filename} cannot be read: {trouble.strerror}.") from None
+
+
+class Server(uvicorn.Server):
+    """Says when it is ready, and ends quietly when asked to, leaving those who are connected `shutdown_s`."""
+
+    def __init__(
+        self, app: Any, ready: Callable[[], None], shutdown_s: int, proxies: tuple[str, ...] = ("127.0.0.1",)
+    ) -> None:
+        """Serve `app`; `ready` is called once it can be reached, and `proxies` may name the true visitor."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_Punctual,
+                lifespan="off",
+                log_level="warning",
+                access_log=False,  # request lines hold tokens
+                server_header=False,
+                ws_per_message_deflate=False,  # it would cost more memory than our messages have bytes
+                ws_max_size=4096,
+                forwarded_allow_ips=list(proxies),
+                timeout_graceful_shutdown=shutdown_s,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listen to signals; the original raises them again at the end, before the database is closed."""
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            running.add_signal_handler(number, self._stop, number)
+        yield
+
+    def _stop(self, number: int) -> None:
+        # Who waits for a bank that keeps silent is cancelled; those tracebacks would tell nothing.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self.handle_exit(number, None)
+
+
+class _Punctual(HttpToolsProtocol):
+    """Closes a connection whose request is not here in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent
+        super().connection_made(transport)
+        self._begin()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin()
+
+    def on_message_complete(self) -> None:
+        self._end()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._end()
+        super().handle_websocket_upgrade()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        self._end()
+        self._deadline = self.loop.call_later(REQUEST_S, self.timeout_keep_alive_handler)
+
+    def _end(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
