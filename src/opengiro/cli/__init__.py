@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -11,16 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opengiro import __version__
+from opengiro.settings import Settings, WrongSetting, read_settings
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
-    from opengiro.settings import Settings
     from opengiro.usecases import Core
 
 DATA = Path(".opengiro")
 """Where a laptop's server keeps its data unless told otherwise."""
+
+Config = Annotated[
+    Path | None,
+    typer.Option(envvar="OPENGIRO_CONFIG", help="The settings file; `opengiro.toml` here, if there is one."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,95 @@ def program(assembly: Assembly) -> typer.Typer:
 
         raise typer.Exit(move_time(move, data))
 
+    @app.command()
+    def serve(
+        config: Config = None, workers: Annotated[int | None, typer.Option(help="Processes; SQLite has one.")] = None
+    ) -> None:
+        """Serve the API, the pages and the workers by the settings of `opengiro.toml` and the environment."""
+        from opengiro.cli.serve import run_serve  # noqa: PLC0415  # as above
+
+        raise typer.Exit(run_serve(assembly, _settings(config, workers)))
+
+    @app.command()
+    def migrate(config: Config = None) -> None:
+        """Bring the database to this version's schema; the version before can run on meanwhile."""
+        from opengiro.cli.check import run_migrate  # noqa: PLC0415  # as above
+
+        run_migrate(_settings(config))
+
+    @app.command()
+    def check(
+        config: Config = None,
+        production: Annotated[
+            bool, typer.Option("--production", help="Also say what is unsafe with real payers.")
+        ] = False,
+    ) -> None:
+        """Say in sentences what is missing, and exit with 1 if something is."""
+        from opengiro.cli.check import run_check  # noqa: PLC0415  # as above
+
+        raise typer.Exit(run_check(_settings(config), production=production))
+
+    app.add_typer(_merchant(assembly), name="merchant")
+    app.add_typer(_bank(assembly), name="bank")
     return app
+
+
+def _merchant(assembly: Assembly) -> typer.Typer:
+    app = typer.Typer(help="Whom this server serves.", no_args_is_help=True)
+
+    @app.command()
+    def create(
+        name: Annotated[str, typer.Argument(help="As payers read it.")],
+        legal_name: Annotated[str, typer.Option(help="As a register has it.")],
+        domain: Annotated[str, typer.Option(help="A short name of its own, such as kites.")],
+        zone: Annotated[str, typer.Option(help="Its time zone, such as Europe/Paris.")],
+        redirect_uri: Annotated[list[str], typer.Option(help="Where payers may come back to, exactly; may repeat.")],
+        config: Config = None,
+    ) -> None:
+        """Make a merchant with an application, and print its credentials this once."""
+        from opengiro.cli.merchants import create_merchant  # noqa: PLC0415  # as above
+        from opengiro.usecases.register_merchant import NewMerchant  # noqa: PLC0415  # as above
+
+        wanted = NewMerchant(
+            name=name, legal_name=legal_name, domain=domain, zone=zone, redirect_uris=tuple(redirect_uri)
+        )
+        create_merchant(assembly, _settings(config), wanted)
+
+    @app.command("list")
+    def list_(config: Config = None) -> None:
+        """Print every merchant with its applications."""
+        from opengiro.cli.merchants import list_merchants  # noqa: PLC0415  # as above
+
+        list_merchants(assembly, _settings(config))
+
+    return app
+
+
+def _bank(assembly: Assembly) -> typer.Typer:
+    app = typer.Typer(help="The banks this server reaches.", no_args_is_help=True)
+
+    @app.callback()
+    def bank() -> None:
+        """The banks this server reaches."""
+
+    @app.command("import")
+    def import_(path: Annotated[Path, typer.Argument(metavar="FILE.json")], config: Config = None) -> None:
+        """Add the banks of a file to the directory, or replace those it has by the same code."""
+        from opengiro.cli.merchants import import_banks  # noqa: PLC0415  # as above
+
+        import_banks(assembly, _settings(config), path)
+
+    return app
+
+
+def _settings(config: Path | None, workers: int | None = None) -> Settings:
+    """Read the settings, or end with the sentence that says why not."""
+    options = {} if workers is None else {"workers": workers}
+    try:
+        return read_settings(config, os.environ, options)
+    except WrongSetting as wrong:
+        typer.echo(wrong, err=True)
+        raise typer.Exit(1) from None
 
 
 def _tell_version(asked: bool) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from itertools import count
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from opengiro.domain.banks import Bank, Health, Need
 from opengiro.domain.payment import Execution
@@ -43,6 +47,53 @@ def test_bank() -> Bank:
 def sandbox_banks(entries: Iterable[Mapping[str, Any]]) -> list[Bank]:
     """Return the sandbox banks from the list they publish; ids follow from their codes, so they are stable."""
     return [_bank(entry, number) for number, entry in enumerate(entries, start=_FIRST_NUMBER)]
+
+
+def read_banks(body: bytes, known: Iterable[Bank]) -> list[Bank]:
+    """Return the banks of a file that lists entries; raises `ValueError` with a sentence about the first wrong one.
+
+    A bank that is known by its code keeps its number, a new one gets the next that is free.
+    """
+    entries = msgspec.json.decode(body, type=list[Entry | TestEntry])
+    numbers = {bank.bank_id: bank.number for bank in known}
+    free = count(max([*numbers.values(), _FIRST_NUMBER - 1]) + 1)
+    found = []
+    for entry in entries:
+        if isinstance(entry, TestEntry):
+            found.append(test_bank())
+            continue
+        bank = _bank(msgspec.to_builtins(entry), 0)
+        number = numbers.get(bank.bank_id) or next(free)
+        numbers[bank.bank_id] = number
+        found.append(replace(bank, number=number))
+    return found
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True, tag_field="connector", tag="berlin_group"):
+    """A bank that speaks the Berlin Group's standard."""
+
+    code: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
+    name: str
+    legal_name: str
+    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+    bic: str
+    base_url: Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
+    payment_products: list[str]
+    approach: Literal["REDIRECT", "DECOUPLED"] = "REDIRECT"
+    debtor_iban: Literal["required", "optional", "forbidden"] = "optional"
+    final_status: bool = True
+    cancellation: bool = False
+    deferred: bool = False
+    periodic: bool = False
+    health: Literal["healthy", "degraded", "down"] = "healthy"
+    aliases: list[str] = []
+    iban_prefixes: list[str] = []
+    colour: str | None = None
+    logo_url: str | None = None
+
+
+class TestEntry(msgspec.Struct, forbid_unknown_fields=True, tag_field="connector", tag="test_bank"):
+    """The wire's test bank, which moves no money."""
 
 
 def _bank(entry: Mapping[str, Any], number: int) -> Bank:

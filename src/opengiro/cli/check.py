@@ -1,0 +1,126 @@
+"""`opengiro check`: says in sentences what a server is missing, and with --production what would be unsafe in one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import typer
+
+from opengiro.cli.serve import in_sentences
+from opengiro.cli.server import check_key, loop
+from opengiro.settings import Settings, is_loopback
+from opengiro.store import Store
+from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.migrate import migrate, missing
+from opengiro.store.vault import Vault, open_vault
+
+if TYPE_CHECKING:
+    from opengiro.domain.banks import Bank
+
+_KEYS = ("root.key", "fields-key.pem", "tokens-key.pem", "opengiro.db")
+
+
+def run_check(settings: Settings, *, production: bool) -> int:
+    """Print what is missing or unsafe; return 1 when there is something."""
+    found = list(_missing(settings))
+    if production:
+        found += [*_unsafe(settings), *_exposed(settings)]
+    if settings.database.exists():
+        with in_sentences(settings):
+            if not settings.root_key:
+                check_key(settings.root_key_file, settings.database)
+            found += loop()(_looked_up(settings, production=production))
+    for sentence in found:
+        typer.echo(sentence)
+    if not found:
+        typer.echo("Nothing is missing." if not production else "Nothing is missing and nothing looks unsafe.")
+    return 1 if found else 0
+
+
+def run_migrate(settings: Settings) -> None:
+    """Bring the schema up to date and print what was applied."""
+
+    async def bring() -> list[str]:
+        engine = Sqlite(settings.database)
+        try:
+            return await migrate(engine)
+        finally:
+            engine.close()
+
+    with in_sentences(settings):
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not settings.root_key:
+            check_key(settings.root_key_file, settings.database)
+            open_vault(settings.root_key_file)
+        applied = loop()(bring())
+    typer.echo("\n".join(f"Applied {name}." for name in applied) or "The schema is up to date.")
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    if not settings.database.exists():
+        yield f"There is no database in {settings.data}: `opengiro migrate` or the first start makes it."
+    elif not os.access(settings.database, os.W_OK) or not os.access(settings.data, os.W_OK | os.X_OK):
+        yield f"{settings.data} cannot be written by this user."
+
+
+def _unsafe(settings: Settings) -> Iterator[str]:
+    if not settings.base_url.startswith("https:"):
+        yield f"base_url is {settings.own_url}: payers and secrets would pass unencrypted; it has to be https."
+    if not is_loopback(settings.host):
+        yield f"host is {settings.host}, so the server can be reached past the proxy that speaks TLS: use 127.0.0.1."
+    if "*" in settings.private_hosts:
+        yield 'private_hosts has "*": whoever may register a webhook reaches every host of your network.'
+    elif settings.private_hosts:
+        yield f"private_hosts lets webhooks into your network: {', '.join(sorted(settings.private_hosts))}."
+    if not settings.data.is_absolute():
+        yield f"data is {settings.data}, which depends on the working folder: name a whole path."
+
+
+def _exposed(settings: Settings) -> Iterator[str]:
+    if not settings.data.exists():
+        return
+    for path in (settings.data, *(settings.data / name for name in _KEYS)):
+        if path.exists() and _open_to_others(path):
+            mode = "700" if path.is_dir() else "600"
+            yield f"{path} is open to other users of this machine: `chmod {mode} {path}`."
+
+
+def _open_to_others(path: Path) -> bool:
+    return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+async def _looked_up(settings: Settings, *, production: bool) -> list[str]:
+    engine = Sqlite(settings.database)
+    vault = Vault({1: settings.root_key}) if settings.root_key else open_vault(settings.root_key_file)
+    store = Store(engine, vault)
+    try:
+        if names := await missing(engine):
+            return [f"The schema lacks {', '.join(names)}: run `opengiro migrate`."]
+        await store.prove_key()
+        await store.banks.load()
+        found = []
+        if not await store.merchants.all():
+            found.append("There is no merchant: `opengiro merchant create` makes one.")
+        if not store.banks.all():
+            found.append("There is no bank in the directory: `opengiro bank import` adds some.")
+        if production:
+            found += _invented(store.banks.all())
+            found += [f"The clock of {one.name} was moved." for one, offset in await store.merchants.all() if offset]
+        return found
+    finally:
+        store.close()
+
+
+def _invented(banks: Iterable[Bank]) -> Iterator[str]:
+    for bank in banks:
+        if bank.connector == "test_bank":
+            yield f"{bank.name} is in the directory: it is the wire's test bank, and pays nobody."
+        elif is_loopback(urlsplit(bank.base_url).hostname or "") or "sandbox" in bank.base_url:
+            yield f"{bank.name} is in the directory: {bank.base_url} is a sandbox, and pays nobody."
+        elif not bank.base_url.startswith("https:"):
+            yield f"{bank.name} is in the directory without https: {bank.base_url}."
