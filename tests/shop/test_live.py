@@ -1,5 +1,6 @@
 """The shop beside the real server, widget and live status included: the page knows, whichever device paid."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from demo_shop import build
 from demo_shop.book import Book, Order
 from opengiro_kit.environment import from_tables
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -118,4 +119,41 @@ async def test_an_order_begun_on_the_hosted_page_turns_paid_in_another_tab(visit
     await page.evaluate("window.neverLeft = true")
     await visitor.pays_elsewhere()
     await expect(page.get_by_role("status")).to_contain_text("Paid. Thank you!")
+    assert await page.evaluate("window.neverLeft")
+
+
+async def test_the_cart_moves_on_once_the_shop_itself_has_looked(visitor: Visitor) -> None:
+    """Sooner it would lead to an order that is still on its way, and be loaded again."""
+    page = visitor.page
+    looked = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        await looked.wait()
+        await route.continue_()
+
+    await visitor.fills_the_cart()
+    await visitor.hears_live_status_only()
+    await page.route("**/standing?look", held)
+    async with page.expect_response("**/widget/enter"):
+        await page.locator("opengiro-checkout").get_by_role("button").first.click()
+    await visitor.pays_elsewhere()
+    await page.frame_locator("opengiro-checkout iframe").get_by_role("heading", name="Paid").wait_for()
+    assert page.url.endswith("/cart")
+    async with page.expect_response(f"**/orders/{visitor.order.id}") as arrived:
+        looked.set()
+    assert 'data-standing="paid"' in await (await arrived.value).text()
+
+
+async def test_an_order_paid_in_its_own_widget_is_redrawn_in_place(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.fills_the_cart()
+    async with page.expect_response("**/widget/enter"):
+        await page.locator("opengiro-checkout").get_by_role("button").first.click()
+    await page.goto(f"{visitor.shop_url}/orders/{visitor.order.id}")
+    await page.evaluate("window.neverLeft = true")
+    async with page.expect_response("**/widget/enter"):
+        await page.locator("opengiro-checkout").get_by_role("button").first.click()
+    await visitor.pays_elsewhere()
+    await expect(page.get_by_role("status")).to_contain_text("Paid. Thank you!")
+    await expect(page.locator("opengiro-checkout")).to_have_count(0)
     assert await page.evaluate("window.neverLeft")

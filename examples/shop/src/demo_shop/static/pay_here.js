@@ -4,7 +4,7 @@
  *
  * @typedef {{orderId: string, comment: string, funds: string}} Question
  * @typedef {{selector: string, getPaymentInfo: () => Promise<string>, onPopUpClose: () => void,
- *   onPaymentSuccess: () => void}} Options
+ *   onPaymentSuccess: () => void | Promise<void>}} Options
  * @typedef {new (options: Options) => {bootstrapApp: () => void, destroyWidget: () => void}} Widget
  */
 
@@ -64,7 +64,12 @@ function offer(place, Kind) {
       }
     },
     onPopUpClose: () => {},
-    onPaymentSuccess: () => location.assign(page),
+    onPaymentSuccess: async () => {
+      if (place.dataset.question) return; // the order's own page follows it and redraws itself
+      // The shop looks first, or the order would still be shown on its way.
+      await fetch(`${page}/standing?look`, { cache: "no-store" }).catch(() => undefined);
+      location.assign(page);
+    },
   });
 
   const follow = () => {
