@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -154,27 +153,6 @@ def test_it_ends_when_asked_to_and_says_nothing(site: Site) -> None:
         printed, _ = process.communicate(timeout=30)
         assert process.returncode == 0
     assert printed.splitlines() == [f"OpenGiro serves {site.url} on 127.0.0.1 port {site.port}; data in data."]
-
-
-def test_a_request_that_never_ends_is_cut_off(site: Site) -> None:
-    # The deadline is the module's, so the server is started with a shorter one.
-    starter = "from opengiro.cli import server; server.REQUEST_S = 1; from opengiro.wiring import main; main()"
-    python = OPENGIRO.with_name("python")
-    with subprocess.Popen(
-        [python, "-c", starter, "serve"], cwd=site.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        for started in (
-            b"",
-            b"GET / HTTP/1.1\r\nHost: x\r\n",
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
-        ):
-            with socket.create_connection(("127.0.0.1", site.port), timeout=20) as slow:
-                slow.sendall(started)
-                while slow.recv(4096):
-                    continue
-        process.terminate()
 
 
 def test_a_server_needs_no_settings_file_to_be_migrated_and_checked(tmp_path: Path) -> None:
