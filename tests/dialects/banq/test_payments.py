@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +117,7 @@ async def test_a_payment_is_read_by_guid_and_by_number_and_so_is_its_transaction
     transaction = (await banq.call("GET", f"v1/transactions/{created['id']}")).json()
     assert transaction["paymentGuid"] == created["guid"]
     assert "url" not in transaction
+    assert transaction["dueDate"] is None
     again = (await banq.call("GET", f"v1/transactions/{transaction['guid']}")).json()
     assert again == transaction
     for path in (f"v1/transactions/{created['guid']}", f"v1/payments/{transaction['guid']}"):
@@ -164,6 +165,8 @@ async def test_every_date_of_a_recurring_payment_is_a_transaction_of_its_own(ban
 
     listed = await until(two)
     assert {one["paymentGuid"] for one in listed} == {created["guid"]}
+    first, second = sorted(date.fromisoformat(one["dueDate"]) for one in listed)
+    assert second - first == timedelta(days=7)
     for one in listed:
         assert (await banq.call("GET", f"v1/transactions/{one['guid']}")).json()["id"] == one["id"]
         assert (await banq.call("GET", f"v1/transactions/{one['id']}")).json()["guid"] == one["guid"]

@@ -184,6 +184,7 @@ class _Funded(_Answered, frozen=True):
     created_at: str | None = None
     updated_at: str | None = None
     completed_at: str | None = None
+    due_date: str | None = None  #: ours: the civil date it was due on; the original service has none
 
     @property
     def reference(self) -> str:

@@ -79,6 +79,7 @@ class TransactionOut(Struct, rename="camel"):
     created_at: str
     updated_at: str
     completed_at: str | None
+    due_date: str | None  #: additive: the civil date this movement was due on, where it had one
 
 
 class PaymentOut(Struct, rename="camel"):

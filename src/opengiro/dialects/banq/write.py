@@ -99,7 +99,9 @@ def write_transaction(payment: Payment, facts: Facts) -> TransactionOut:
     """Write the one transaction of a payment made once; it is a view of the payment and nothing of it is stored."""
     values = _values(write_payment(payment, facts))
     del values["url"]
-    return TransactionOut(**values | {"guid": transaction_guid(payment.guid), "payment_guid": payment.guid})
+    due = payment.instructions[0].execution_date
+    own = {"guid": transaction_guid(payment.guid), "payment_guid": payment.guid, "due_date": due and due.isoformat()}
+    return TransactionOut(**values | own)
 
 
 def write_occurrence(occurrence: Occurrence, payment: Payment, facts: Facts) -> TransactionOut:
@@ -114,6 +116,7 @@ def write_occurrence(occurrence: Occurrence, payment: Payment, facts: Facts) -> 
         "created_at": write_instant(occurrence.created_at),
         "updated_at": updated_at,
         "completed_at": updated_at if status == "completed" else None,
+        "due_date": occurrence.due_date.isoformat(),
     }
     return TransactionOut(**_values(write_transaction(payment, facts)) | own)
 
