@@ -79,7 +79,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
                 tokens_key=TokensKey(settings.data / "tokens-key.pem"),
             )
     finally:
-        store.close()
+        await store.close()
 
 
 def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> ASGIApp:

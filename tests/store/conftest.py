@@ -23,4 +23,4 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     shop = Merchant(merchant_id=1, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")
     await opened.merchants.save(shop, NOON)
     yield opened
-    opened.close()
+    await opened.close()

@@ -299,4 +299,4 @@ async def test_a_database_without_its_key_opens_nothing(store: Store, tmp_path: 
     thief = Store(Sqlite(tmp_path / "opengiro.db"), Vault({1: bytes(32)}))
     with pytest.raises(InvalidTag):
         await thief.payments.load(1, payment.payment_id)
-    thief.close()
+    await thief.close()

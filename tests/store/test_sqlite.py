@@ -99,15 +99,15 @@ async def test_closing_finishes_what_was_accepted(tmp_path: Path, engine: Sqlite
     accepted = [asyncio.create_task(engine.commit([merchant(number)])) for number in range(1, 200)]
     await asyncio.sleep(0)
     held.execute("COMMIT")
-    await asyncio.to_thread(engine.close)
+    await engine.close()
     await asyncio.gather(*accepted)
     again = Sqlite(tmp_path / "opengiro.db")
     assert len(await numbers(again)) == 199
-    again.close()
+    await again.close()
 
 
 async def test_after_closing_a_command_is_refused_instead_of_waiting_for_ever(engine: Sqlite) -> None:
-    engine.close()
+    await engine.close()
     with pytest.raises(RuntimeError):
         await asyncio.wait_for(engine.commit([merchant(1)]), 5)
 
@@ -135,11 +135,11 @@ async def test_migrations_are_applied_once_and_survive_a_restart(tmp_path: Path)
     assert len(applied) >= 2
     await first.commit([merchant(1)])
     assert await migrate(first) == []
-    first.close()
+    await first.close()
     second = Sqlite(tmp_path / "opengiro.db")
     assert await migrate(second) == []
     assert await numbers(second) == [1]
-    second.close()
+    await second.close()
 
 
 WRITER = """
@@ -181,4 +181,4 @@ async def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path, ackno
     engine = Sqlite(path)
     assert seen <= set(await numbers(engine))
     assert await engine.fetch_text("PRAGMA integrity_check", ()) == [("ok",)]
-    engine.close()
+    await engine.close()

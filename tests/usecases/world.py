@@ -257,7 +257,7 @@ async def opened(
         await _settle_in(core, sandbox)
         yield World(core, data, time, script, sandbox)
     await guard.close()
-    store.close()
+    await store.close()
 
 
 async def _settle_in(core: Core, sandbox: Sandbox | None) -> None:

@@ -174,4 +174,4 @@ async def house(data: Path, *, deadline_s: float = 5, clock: Clock | None = None
     async with Post(guard, deadline_s=deadline_s) as post:
         yield House(core, post, guard)
     await guard.close()
-    store.close()
+    await store.close()

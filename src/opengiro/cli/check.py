@@ -50,7 +50,7 @@ def run_migrate(settings: Settings) -> None:
         try:
             return await migrate(engine)
         finally:
-            engine.close()
+            await engine.close()
 
     with in_sentences(settings):
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ async def _looked_up(settings: Settings, *, production: bool) -> list[str]:
             found += [f"The clock of {one.name} was moved." for one, offset in await store.merchants.all() if offset]
         return found
     finally:
-        store.close()
+        await store.close()
 
 
 def _invented(banks: Iterable[Bank]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from opengiro.store.attempts import Attempts
 from opengiro.store.banks import Banks
 from opengiro.store.claims import Claims
 from opengiro.store.deliveries import Deliveries
-from opengiro.store.engines import Conflict, Write
+from opengiro.store.engines import Conflict, Unavailable, Write
 from opengiro.store.links import Links
 from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.occurrences import Occurrences
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opengiro.store.engines import Engine, Row
     from opengiro.store.vault import Vault
 
-__all__ = ["Conflict", "Store", "Write"]
+__all__ = ["Conflict", "Store", "Unavailable", "Write"]
 
 
 class Store:
@@ -62,6 +62,6 @@ class Store:
             await self.webhooks.auths(merchant.merchant_id)
             await self.payments.newest(merchant.merchant_id)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what was accepted, then let go of the database."""
-        self.engine.close()
+        await self.engine.close()

@@ -20,8 +20,14 @@ class Conflict(Exception):  # someone was faster: a normal outcome of a race
     """A guard of the commit did not hold (row changed, key taken); nothing of it was saved."""
 
 
+class Unavailable(Exception):  # what everybody calls this state of a service
+    """The database cannot be reached, or did not say whether it saved: repeating with the same key tells."""
+
+
 class Engine(Protocol):
     """What the store needs of a database."""
+
+    kind: str  #: sqlite or postgres, as sections of migrations name it
 
     async def fetch(self, name: str, *params: Any) -> list[Row]:
         """Run one named query and return its rows."""
@@ -32,5 +38,8 @@ class Engine(Protocol):
     async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Run all statements in one durable transaction and return what each returned; raises `Conflict`."""
 
-    def close(self) -> None:
+    async def script(self, sql: str) -> None:
+        """Run the statements of a migration in one transaction; only before traffic."""
+
+    async def close(self) -> None:
         """Finish what was accepted, then release the files or connections."""

@@ -35,6 +35,8 @@ def translate(sql: str) -> str:
 class Sqlite:
     """A database file with write-ahead log; every commit is on disk before it is acknowledged."""
 
+    kind = "sqlite"
+
     def __init__(self, path: Path) -> None:
         """Open or create the file and start its writer."""
         self._sql = {name: translate(text) for name, text in statements().items()}
@@ -63,15 +65,15 @@ class Sqlite:
         self._jobs.put((writes, done))
         return await asyncio.shield(asyncio.wrap_future(done))
 
-    def script(self, sql: str) -> None:
+    async def script(self, sql: str) -> None:
         """Run a migration; only before traffic."""
-        self._writer.executescript(sql)
+        self._writer.executescript(f"BEGIN;\n{sql}\nCOMMIT;")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let the writer finish what it accepted, then close."""
         self._closed = True
         self._jobs.put(None)
-        self._thread.join()
+        await asyncio.to_thread(self._thread.join)
         self._writer.close()
         self._reader.close()
 

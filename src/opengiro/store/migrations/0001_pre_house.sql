@@ -196,6 +196,7 @@ CREATE TABLE banks (
 );
 
 -- What the law of the house is, whoever writes: no exit from a final state, no change of the agreement.
+-- only sqlite
 CREATE TRIGGER payments_final_has_no_exit BEFORE UPDATE OF state ON payments
 WHEN OLD.state IN ('done', 'accepted', 'rejected', 'expired', 'partial') AND NEW.state <> OLD.state
 BEGIN SELECT RAISE(ABORT, 'a final state has no exit'); END;
@@ -204,3 +205,16 @@ BEGIN SELECT RAISE(ABORT, 'the amount of a payment is fixed'); END;
 CREATE TRIGGER instructions_are_fixed
 BEFORE UPDATE OF amount_minor, currency, label, reference_id, execution_date, sealed ON instructions
 BEGIN SELECT RAISE(ABORT, 'an instruction is fixed'); END;
+-- only postgres
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = TG_ARGV[0];
+END $$;
+CREATE TRIGGER payments_final_has_no_exit BEFORE UPDATE OF state ON payments FOR EACH ROW
+WHEN (OLD.state IN ('done', 'accepted', 'rejected', 'expired', 'partial') AND NEW.state <> OLD.state)
+EXECUTE FUNCTION refuse('a final state has no exit');
+CREATE TRIGGER payments_amount_is_fixed BEFORE UPDATE OF amount_minor, currency ON payments FOR EACH ROW
+EXECUTE FUNCTION refuse('the amount of a payment is fixed');
+CREATE TRIGGER instructions_are_fixed
+BEFORE UPDATE OF amount_minor, currency, label, reference_id, execution_date, sealed ON instructions FOR EACH ROW
+EXECUTE FUNCTION refuse('an instruction is fixed');

@@ -4,9 +4,15 @@
 ALTER TABLE instructions ADD COLUMN start_date TEXT;
 ALTER TABLE instructions ADD COLUMN end_date TEXT;
 ALTER TABLE instructions ADD COLUMN frequency TEXT;
+-- only sqlite
 CREATE TRIGGER instructions_recurrence_is_fixed
 BEFORE UPDATE OF start_date, end_date, frequency ON instructions
 BEGIN SELECT RAISE(ABORT, 'an instruction is fixed'); END;
+-- only postgres
+CREATE TRIGGER instructions_recurrence_is_fixed
+BEFORE UPDATE OF start_date, end_date, frequency ON instructions FOR EACH ROW
+EXECUTE FUNCTION refuse('an instruction is fixed');
+-- both
 
 -- next_due_us is when the next date begins in the zone; NULL once no date is left or the order was stopped.
 CREATE TABLE schedules (
@@ -63,6 +69,7 @@ CREATE TABLE occurrence_moves (
 );
 
 -- The laws of payments hold for occurrences.
+-- only sqlite
 CREATE TRIGGER occurrences_final_has_no_exit BEFORE UPDATE OF state ON occurrences
 WHEN OLD.state <> 'pending' AND NEW.state <> OLD.state
 BEGIN SELECT RAISE(ABORT, 'a final state has no exit'); END;
@@ -80,3 +87,26 @@ BEGIN SELECT RAISE(ABORT, 'a move is history'); END;
 CREATE TRIGGER schedules_run_forwards BEFORE UPDATE ON schedules
 WHEN OLD.next_due_us IS NULL OR NEW.next_ordinal < OLD.next_ordinal
 BEGIN SELECT RAISE(ABORT, 'a schedule runs forwards'); END;
+-- only postgres
+CREATE TRIGGER occurrences_final_has_no_exit BEFORE UPDATE OF state ON occurrences FOR EACH ROW
+WHEN (OLD.state <> 'pending' AND NEW.state <> OLD.state) EXECUTE FUNCTION refuse('a final state has no exit');
+CREATE TRIGGER occurrences_are_fixed BEFORE UPDATE OF guid, number, due_date, created_us ON occurrences FOR EACH ROW
+EXECUTE FUNCTION refuse('an occurrence is fixed');
+CREATE FUNCTION occurrence_move_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM occurrence_moves m
+        WHERE m.merchant_id = NEW.merchant_id AND m.payment_id = NEW.payment_id AND m.ordinal = NEW.ordinal
+            AND m.sequence = NEW.sequence - 1 AND m.target = NEW.origin) THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'a move follows the one before it';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER occurrence_moves_follow_each_other BEFORE INSERT ON occurrence_moves FOR EACH ROW
+WHEN (NEW.sequence > 0) EXECUTE FUNCTION occurrence_move_follows();
+CREATE TRIGGER occurrence_moves_are_history BEFORE UPDATE ON occurrence_moves FOR EACH ROW
+EXECUTE FUNCTION refuse('a move is history');
+-- A schedule is followed forwards only, and one that was closed stays closed.
+CREATE TRIGGER schedules_run_forwards BEFORE UPDATE ON schedules FOR EACH ROW
+WHEN (OLD.next_due_us IS NULL OR NEW.next_ordinal < OLD.next_ordinal)
+EXECUTE FUNCTION refuse('a schedule runs forwards');
