@@ -31,6 +31,7 @@ from opengiro.usecases.grant_token import grant_configuration_token
 from opengiro.usecases.move_clock import move_clock
 from opengiro.wiring import open_core, web_app, working
 from opengiro_sandbox.banks import entry
+from tests import engines
 
 Found = TypeVar("Found")
 
@@ -157,7 +158,9 @@ async def open_house(data: Path, clock: Clock | None = None) -> AsyncIterator[Ho
     """Serve from a folder; opening it again is a restart, with new credentials. `clock` sets the real time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        settings = Settings(data=data, port=port, private_hosts=frozenset({"*"}))
+        settings = Settings(
+            data=data, port=port, private_hosts=frozenset({"*"}), database_url=engines.database_url(data)
+        )
         async with open_core(settings) as opened, working(core := _timed(opened, clock), settings):
             shop = Merchant(merchant_id=1, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")
             other = replace(shop, merchant_id=2, domain="other", name="Other", legal_name="Other SAS")

@@ -8,18 +8,15 @@ import pytest
 
 from opengiro.domain.merchants import Merchant
 from opengiro.store import Store
-from opengiro.store.engines.sqlite import Sqlite
-from opengiro.store.migrate import migrate
 from opengiro.store.vault import open_vault
+from tests import engines
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    engine = Sqlite(tmp_path / "opengiro.db")
-    await migrate(engine)
-    opened = Store(engine, open_vault(tmp_path / "root.key"))
+    opened = Store(await engines.opened(tmp_path), open_vault(tmp_path / "root.key"))
     shop = Merchant(merchant_id=1, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")
     await opened.merchants.save(shop, NOON)
     yield opened

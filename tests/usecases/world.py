@@ -25,8 +25,6 @@ from opengiro.domain.money import Money
 from opengiro.domain.payment import Execution, Move, Payment
 from opengiro.store import Store
 from opengiro.store.answers import Answer
-from opengiro.store.engines.sqlite import Sqlite
-from opengiro.store.migrate import migrate
 from opengiro.store.vault import open_vault
 from opengiro.usecases import Core, Standing
 from opengiro.usecases.ask_bank import load_standing
@@ -37,6 +35,7 @@ from opengiro.workers.guard import Guard
 from opengiro.workers.observe import look
 from opengiro_sandbox import BANKS
 from opengiro_sandbox.banks import entry
+from tests import engines
 from tests.sandbox.tpp import Clock as SandboxClock
 from tests.sandbox.tpp import Sandbox
 
@@ -236,9 +235,7 @@ async def opened(
 ) -> AsyncIterator[World]:
     """Open a world on a folder; opening it again is a restart."""
     time, script = time or SandboxClock(), script or Script()
-    engine = Sqlite(data / "opengiro.db")
-    await migrate(engine)
-    store = Store(engine, open_vault(data / "root.key"))
+    store = Store(await engines.opened(data), open_vault(data / "root.key"))
     clock = Clock(time)
     for merchant, offset_us in await store.merchants.all():
         clock.move(merchant.merchant_id, timedelta(microseconds=offset_us))

@@ -21,8 +21,6 @@ from opengiro.domain.merchants import Merchant
 from opengiro.domain.money import Money
 from opengiro.domain.payment import Execution, Instruction, Payment, advance
 from opengiro.store import Store
-from opengiro.store.engines.sqlite import Sqlite
-from opengiro.store.migrate import migrate
 from opengiro.store.vault import open_vault
 from opengiro.usecases import Core
 from opengiro.usecases.create_webhook_auth import create_webhook_auth
@@ -31,6 +29,7 @@ from opengiro.usecases.register_webhook import RegisterWebhook, register_webhook
 from opengiro.workers.deliver import Deliverer
 from opengiro.workers.guard import Guard
 from opengiro.workers.post import Post
+from tests import engines
 
 SHOP = Merchant(merchant_id=7, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")
 IBAN = "FR7630006000011234567890189"
@@ -155,9 +154,7 @@ def render(event: Event) -> bytes:
 @contextlib.asynccontextmanager
 async def house(data: Path, *, deadline_s: float = 5, clock: Clock | None = None) -> AsyncIterator[House]:
     """Open a house on a folder; opening it again is a restart."""
-    engine = Sqlite(data / "opengiro.db")
-    await migrate(engine)
-    store = Store(engine, open_vault(data / "root.key"))
+    store = Store(await engines.opened(data), open_vault(data / "root.key"))
     guard = Guard(frozenset({"*"}))
     line: Line = NoBank()  # type: ignore[assignment]
     core = Core(

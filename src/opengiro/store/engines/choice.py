@@ -1,0 +1,21 @@
+"""Which engine a server uses: PostgreSQL where its address is given, otherwise a SQLite file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opengiro.store.engines.sqlite import Sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opengiro.store.engines import Engine
+
+
+def open_engine(url: str, file: Path) -> Engine:
+    """Return the engine for `url` (postgresql://…), or for `file` when there is none."""
+    if not url:
+        return Sqlite(file)
+    from opengiro.store.engines.postgres import Postgres  # noqa: PLC0415  # a laptop starts without its driver
+
+    return Postgres(url)

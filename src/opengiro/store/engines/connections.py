@@ -1,0 +1,195 @@
+"""Connections to PostgreSQL: few, kept open, handed out one at a time, and given up as soon as they look dead.
+
+asyncpg's own pool asks the server to reset a connection after each use, which doubles the round trips of a short query;
+our statements leave nothing behind that needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+
+from opengiro.store.engines import Row, Unavailable
+
+CONNECT_S = 5.0
+"""How long opening one may take."""
+STUCK_S = 10.0
+"""A connection that has not answered for so long is given up, whatever it was doing: the host may be gone."""
+_WAIT_S = 10.0
+"""How long a command waits for a connection."""
+_PAUSE_S = 0.25
+"""After a connection was refused, nobody tries again for so long: who waits meanwhile is told at once."""
+
+_SESSION = {
+    "application_name": "opengiro",
+    "jit": "off",  # it costs more than our short queries do
+    "idle_in_transaction_session_timeout": "10s",  # a process that froze in a transaction lets go of its locks
+    "lock_timeout": "5s",
+}
+
+BROKEN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,  # it was the primary until a moment ago
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DiskFullError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""What says nothing of a command but that it could not be done now, or that nobody knows whether it was."""
+
+
+class Connection:
+    """One connection with the statements it has prepared."""
+
+    __slots__ = ("_prepared", "raw", "since")
+
+    def __init__(self, raw: Any) -> None:
+        """Wrap an open connection."""
+        self.raw = raw
+        self.since = 0.0  #: when somebody took it, on the monotonic clock; 0 while nobody has it
+        self._prepared: dict[str, Any] = {}
+
+    async def fetch(self, name: str, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Run a statement and return its rows; it is prepared the first time."""
+        prepared = self._prepared.get(name) or await self._prepare(name, sql)
+        rows: list[Row] = await prepared.fetch(*params)
+        return rows
+
+    async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Run a composed query; of these only the most used stay prepared."""
+        rows: list[Row] = await self.raw.fetch(sql, *params)
+        return rows
+
+    async def run(self, name: str, sql: str, params: Sequence[Any]) -> tuple[list[Row], int]:
+        """Run a statement and return its rows and how many it touched."""
+        prepared = self._prepared.get(name) or await self._prepare(name, sql)
+        rows: list[Row] = await prepared.fetch(*params)
+        return rows, int(prepared.get_statusmsg().rpartition(" ")[2])
+
+    async def types(self, name: str, sql: str) -> list[str]:
+        """Return the types of a statement's parameters, as the server inferred them."""
+        prepared = self._prepared.get(name) or await self._prepare(name, sql)
+        return [kind.name for kind in prepared.get_parameters()]
+
+    def drop(self) -> None:
+        """Let go of it at once: what it was doing may or may not have happened."""
+        self.raw.terminate()
+
+    async def _prepare(self, name: str, sql: str) -> Any:
+        prepared = self._prepared[name] = await self.raw.prepare(sql)
+        return prepared
+
+
+class Connections:
+    """Up to `size` connections to the primary; of several hosts in `url` the one that can be written to is taken."""
+
+    def __init__(self, url: str, size: int) -> None:
+        """Open none yet."""
+        self._url = url
+        self._size = size
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._idle: list[Connection] = []
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._refused_at = 0.0
+        self._watch: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Connection]:
+        """Hand out a connection for as long as the block lasts; raises `Unavailable`."""
+        connection = await self._take()
+        connection.since = time.monotonic()
+        try:
+            yield connection
+        finally:
+            connection.since = 0.0
+            self._give_back(connection)
+
+    async def close(self) -> None:
+        """Close all of them, politely for a moment."""
+        if self._watch:
+            self._watch.cancel()
+        for connection in list(self._open):
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.raw.close(timeout=1)
+        self._open.clear()
+
+    async def _take(self) -> Connection:
+        deadline = time.monotonic() + _WAIT_S
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.raw.is_closed():
+                    return connection
+                self._open.discard(connection)
+            if len(self._open) + self._opening < self._size:
+                return await self._connect()
+            await self._wait(deadline - time.monotonic())
+
+    async def _wait(self, left_s: float) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(turn)
+        try:
+            async with asyncio.timeout(left_s):
+                await turn
+        except TimeoutError:
+            raise Unavailable("no connection to the database became free") from None
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was our turn: the next one takes it
+                self._wake()
+            raise
+
+    async def _connect(self) -> Connection:
+        if time.monotonic() - self._refused_at < _PAUSE_S:
+            raise Unavailable("the database cannot be reached")
+        self._opening += 1
+        try:
+            raw = await asyncpg.connect(
+                self._url, timeout=CONNECT_S, target_session_attrs="read-write", server_settings=_SESSION
+            )
+        except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as trouble:
+            self._refused_at = time.monotonic()
+            self._wake()
+            raise Unavailable(str(trouble)) from trouble
+        finally:
+            self._opening -= 1
+        connection = Connection(raw)
+        self._open.add(connection)
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._give_up_on_the_dead())
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.raw.is_closed():
+            self._open.discard(connection)
+        else:
+            self._idle.append(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiters:
+            turn = self._waiters.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    async def _give_up_on_the_dead(self) -> None:
+        """End what waits for a host that does not answer, without asking that host to cancel anything."""
+        while True:
+            await asyncio.sleep(1)
+            oldest = time.monotonic() - STUCK_S
+            for connection in list(self._open):
+                if 0 < connection.since < oldest:
+                    connection.drop()

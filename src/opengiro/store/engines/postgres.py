@@ -1,0 +1,212 @@
+"""PostgreSQL: several connections, and a shared commit for the commands that only insert.
+
+Such a command (a new payment, a token) waits in a queue; a flusher takes what waits and saves it by one statement,
+whose parameters are one array a column. A lone command pays no delay, and many share one round trip and one fsync.
+When the statement fails, its commands run again one by one, so each has its own verdict. All other commands run at
+once, each in a transaction of its own.
+
+A task that is cancelled never reaches the server: asyncpg would cancel a COMMIT that the server may already have done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from opengiro.store.engines import Conflict, Row, Unavailable, Write
+from opengiro.store.engines.columns import Columns, columns_of, is_plain
+from opengiro.store.engines.connections import BROKEN, Connections
+from opengiro.store.statements import statements
+
+if TYPE_CHECKING:
+    from opengiro.store.engines.connections import Connection
+
+_BATCH_MAX = 64
+_FLUSHERS = 2
+"""More of them make smaller batches, and each batch costs a round trip."""
+_WAITING_MAX = 4_096
+_TRIES = 3
+"""How often a command is run again that the server rolled back for no fault of its own."""
+
+_Job = tuple[Sequence[Write], asyncio.Future[list[list[Row]]]]
+
+
+class Postgres:
+    """A PostgreSQL server; every commit is on its disk (and its standbys', if it has to) before it is acknowledged."""
+
+    kind = "postgres"
+
+    def __init__(self, url: str, size: int = 10) -> None:
+        """Prepare up to `size` connections to `url`; none is opened yet."""
+        self._sql = {name: translate(text) for name, text in statements().items()}
+        self._connections = Connections(url, size)
+        self._waiting: deque[_Job] = deque()
+        self._flushers: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[list[list[Row]]]] = set()
+        self._columns: dict[tuple[str, ...], Columns] = {}
+        self._plain = {name for name, sql in self._sql.items() if is_plain(sql)}
+        self._closed = False
+
+    async def fetch(self, name: str, *params: Any) -> list[Row]:
+        """Run one named query."""
+        return await self._read(lambda connection: connection.fetch(name, self._sql[name], params))
+
+    async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Run a query composed of allow-listed fragments."""
+        return await self._read(lambda connection: connection.fetch_text(sql, params))
+
+    async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
+        """Save all or nothing. Cancelling the caller does not undo or stop the commit."""
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        if all(write.name in self._plain and write.expect == 1 for write in writes):
+            return await asyncio.shield(self._enqueue(writes))
+        task = asyncio.create_task(self._alone(writes))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def script(self, sql: str) -> None:
+        """Run a migration; of two that start at once the second waits and then finds it done."""
+        async with self._connections.one() as connection, connection.raw.transaction():
+            await connection.raw.execute("SELECT pg_advisory_xact_lock(7310596)")
+            await connection.raw.execute(sql)
+
+    async def close(self) -> None:
+        """Finish what was accepted, then close the connections."""
+        self._closed = True
+        while self._running or self._flushers:
+            await asyncio.wait([*self._running, *self._flushers])
+        await self._connections.close()
+
+    async def _read(self, query: Callable[[Connection], Awaitable[list[Row]]]) -> list[Row]:
+        """Run a query, once more on another connection when the first was dead."""
+        for last in (False, True):
+            async with self._connections.one() as connection:
+                try:
+                    return await query(connection)
+                except BROKEN as trouble:
+                    connection.drop()
+                    if last:
+                        raise Unavailable(str(trouble)) from trouble
+        raise AssertionError  # the second try returned or raised
+
+    def _enqueue(self, writes: Sequence[Write]) -> asyncio.Future[list[list[Row]]]:
+        if len(self._waiting) >= _WAITING_MAX:
+            raise Unavailable("too many commands wait for the database")
+        done: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((writes, done))
+        if len(self._flushers) < _FLUSHERS:
+            flusher = asyncio.create_task(self._flush())
+            self._flushers.add(flusher)
+            flusher.add_done_callback(self._flushers.discard)
+        return done
+
+    async def _flush(self) -> None:
+        """Save what waits, batch by batch, until nothing does."""
+        while self._waiting:
+            batch = self._take()
+            try:
+                await self._save(batch)
+            except Unavailable as trouble:
+                _settle(batch, trouble)
+            except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
+                if len(batch) == 1:
+                    _settle(batch, _verdict(trouble))
+                else:
+                    await self._one_by_one(batch)
+
+    def _take(self) -> list[_Job]:
+        """Take the first that waits and those behind it that insert into the same tables."""
+        shape = _shape(self._waiting[0][0])
+        batch: list[_Job] = []
+        while self._waiting and len(batch) < _BATCH_MAX and _shape(self._waiting[0][0]) == shape:
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _save(self, batch: Sequence[_Job]) -> None:
+        shape = _shape(batch[0][0])
+        async with self._connections.one() as connection:
+            try:
+                columns = self._columns.get(shape)
+                if columns is None:
+                    columns = self._columns[shape] = await columns_of(shape, self._sql, connection)
+                await connection.fetch(columns.name, columns.sql, columns.fill([writes for writes, _ in batch]))
+            except BROKEN as trouble:
+                connection.drop()
+                raise Unavailable(str(trouble)) from trouble
+        for writes, done in batch:
+            if not done.done():
+                done.set_result([[] for _ in writes])
+
+    async def _one_by_one(self, batch: Sequence[_Job]) -> None:
+        for writes, done in batch:
+            try:
+                rows = await self._alone(writes)
+            except Exception as trouble:  # noqa: BLE001  # as above
+                _settle([(writes, done)], trouble)
+            else:
+                if not done.done():
+                    done.set_result(rows)
+
+    async def _alone(self, writes: Sequence[Write]) -> list[list[Row]]:
+        """Run one command in its own transaction, again when the server rolled it back to end a deadlock."""
+        for left in reversed(range(_TRIES)):
+            async with self._connections.one() as connection:
+                try:
+                    return await self._transact(connection, writes)
+                except BROKEN as trouble:
+                    connection.drop()
+                    raise Unavailable(str(trouble)) from trouble
+                except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as trouble:
+                    if not left:
+                        raise Unavailable(str(trouble)) from trouble
+                except asyncpg.PostgresError as trouble:
+                    raise _verdict(trouble) from trouble
+        raise AssertionError  # the last try returned or raised
+
+    async def _transact(self, connection: Connection, writes: Sequence[Write]) -> list[list[Row]]:
+        if len(writes) == 1:  # a statement is a transaction of its own
+            return [await self._run(connection, writes[0])]
+        await connection.raw.execute("BEGIN")
+        try:
+            rows = [await self._run(connection, write) for write in writes]
+        except BaseException:
+            if not connection.raw.is_closed():
+                await connection.raw.execute("ROLLBACK")
+            raise
+        await connection.raw.execute("COMMIT")
+        return rows
+
+    async def _run(self, connection: Connection, write: Write) -> list[Row]:
+        rows, touched = await connection.run(write.name, self._sql[write.name], write.params)
+        if write.expect is not None and touched != write.expect:
+            raise Conflict(write.name)
+        return rows
+
+
+def translate(sql: str) -> str:
+    """Let PostgreSQL see what only it understands: `/*postgres … */` in a statement."""
+    return sql.replace("/*postgres ", "").replace(" */", "")
+
+
+def _shape(writes: Sequence[Write]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(write.name for write in writes))
+
+
+def _verdict(trouble: Exception) -> Exception:
+    if isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
+        conflict = Conflict(trouble.args[0])  # without the detail, which quotes the row
+        conflict.__cause__ = trouble
+        return conflict
+    return trouble
+
+
+def _settle(batch: Sequence[_Job], trouble: Exception) -> None:
+    for _, done in batch:
+        if not done.done():
+            done.set_exception(trouble)
