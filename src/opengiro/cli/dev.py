@@ -13,7 +13,6 @@ import webbrowser
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ from opengiro.cli.credentials import MERCHANT_ID, load_world, save_world, settle
 from opengiro.cli.directory import sandbox_banks, test_bank
 from opengiro.cli.home import home
 from opengiro.cli.inbox import Inbox, enrol
-from opengiro.cli.pages import static_route
+from opengiro.cli.pages import has_shop, static_route
 from opengiro.cli.phone import phone
 from opengiro.cli.server import CannotStart, Server, alone, check_key, listening, loop
 from opengiro.domain.refusals import Refused
@@ -87,6 +86,8 @@ async def _serve(
         )
         await core.store.banks.save([test_bank(), *banks])
         world = await settle_in(core, known) | await settle_banq(core, MERCHANT_ID, known)
+        if not has_shop():
+            world["shop_url"] = ""
         auth_id = await enrol(core, MERCHANT_ID)
         save_world(settings.data, world)
         with contextlib.closing(Arrivals(settings.data / "inbox.db")) as arrivals:
@@ -102,7 +103,7 @@ def _neighbours(core: Core, settings: Settings, world: dict[str, Any]) -> Sequen
     """Return what a laptop runs beside the server: the banks, the shop and the clock's lever."""
     banks = opengiro_sandbox.build(settings.data, f"{settings.own_url}/sandbox", lambda: core.now(MERCHANT_ID))
     routes: list[BaseRoute] = [Route("/dev/time", _lever(core), methods=["POST"]), Mount("/sandbox", banks)]
-    if find_spec("demo_shop"):
+    if world["shop_url"]:
         import demo_shop  # noqa: PLC0415  # a program of its own, which a server without it does not miss
 
         shop = demo_shop.build(
@@ -143,7 +144,8 @@ def _step(asked: object) -> timedelta | None:
 
 
 def _greet(core: Core, world: dict[str, Any], settings: Settings, *, open_browser: bool) -> None:
-    typer.echo(f"Demo shop   {world['shop_url']}/")
+    shop = f"{world['shop_url']}/" if world["shop_url"] else "not installed: it comes with the source, as examples/shop"
+    typer.echo(f"Demo shop   {shop}")
     typer.echo(f"Webhooks    {world['inbox_url']}")
     typer.echo(f"API         {world['powens']['base_url']}   (credentials in {settings.data / 'dev.json'})")
     typer.echo(f"All else    {world['base_url']}/")
@@ -152,7 +154,8 @@ def _greet(core: Core, world: dict[str, Any], settings: Settings, *, open_browse
         typer.echo(f"The clock was moved earlier: it is now {now} here. `opengiro time now` brings it back.")
     typer.echo("Press Ctrl+C to stop.")
     if open_browser and _has_desktop():
-        threading.Thread(target=webbrowser.open, args=(world["shop_url"] + "/",), daemon=True).start()
+        first = (world["shop_url"] or world["base_url"]) + "/"
+        threading.Thread(target=webbrowser.open, args=(first,), daemon=True).start()
 
 
 def _has_desktop() -> bool:

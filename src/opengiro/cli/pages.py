@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,14 @@ _HEADERS = {
 
 def page(name: str, status: int = 200, **values: Any) -> Response:
     """Print a template as a page under a strict policy: nothing inline, nothing from elsewhere."""
-    body = _environment().get_template(name).render(static=STATIC, **values)
+    body = _environment().get_template(name).render(static=STATIC, shop=has_shop(), **values)
     return Response(body, status, media_type="text/html", headers=_HEADERS)
+
+
+@cache
+def has_shop() -> bool:
+    """Tell whether the demo shop is installed, which is a distribution of its own."""
+    return find_spec("demo_shop") is not None
 
 
 def local(path: str, endpoint: Endpoint) -> Route:
