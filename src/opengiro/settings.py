@@ -19,9 +19,10 @@ PREFIX = "OPENGIRO_"
 CONFIG = Path("opengiro.toml")
 """The file that is read, where there is one, unless another is named."""
 
-SECRETS = frozenset({"root_key"})
+SECRETS = frozenset({"root_key", "database_url"})
 _KEY_BYTES = 32
 _SHUTDOWN_S_MAX = 600
+_REQUESTS_MAX = 1_000_000
 _HOST = re.compile(r"\*|[0-9A-Za-z._-]{1,254}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 _OTHERS = re.compile(r"OPENGIRO_(CONFIG|ENVIRONMENT|WIDGET_URL|POWENS_\w+|BANQ_\w+)", re.ASCII)
 """Names beginning like ours that are read elsewhere: by the command line, and by the merchant's kit."""
@@ -32,6 +33,7 @@ class Settings:
     """One server's settings; `base_url` is its public address without a trailing slash."""
 
     data: Path = Path("data")  #: folder of the database and of the keys
+    database_url: str = field(default="", repr=False)  #: of PostgreSQL; empty keeps everything in a SQLite file
     host: str = "127.0.0.1"
     port: int = 8000
     base_url: str = ""
@@ -39,6 +41,9 @@ class Settings:
     private_hosts: frozenset[str] = frozenset()  #: hosts in private networks that webhooks may go to; "*" is all
     workers: int = 1
     shutdown_s: int = 10  #: how long those who are being served at the end may take
+    requests_at_once: int = 64  #: new requests a process works on at a time before it turns more away; 0 is no limit
+    writes_per_s: int = 0  #: calls that change something, for each merchant; 0 is no limit
+    reads_per_s: int = 0  #: calls that only read, for each merchant; 0 is no limit
     root_key: bytes = field(default=b"", repr=False)  #: empty leaves it to the file `root.key`
 
     @property
@@ -166,6 +171,13 @@ def _folder(raw: object) -> Path:
     return Path(_text(raw))
 
 
+def _database_url(raw: object) -> str:
+    text = _text(raw)
+    if text and not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://")  # never the value: it may hold a password
+    return text
+
+
 def _host(raw: object) -> str:
     text = _text(raw)
     if text != "localhost":
@@ -247,6 +259,7 @@ def _root_key(raw: object) -> bytes:
 
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "data": _folder,
+    "database_url": _database_url,
     "host": _host,
     "port": _between(1, 65535),
     "base_url": _base_url,
@@ -254,6 +267,9 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "private_hosts": _private_hosts,
     "workers": _workers,
     "shutdown_s": _between(1, _SHUTDOWN_S_MAX),
+    "requests_at_once": _between(0, _REQUESTS_MAX),
+    "writes_per_s": _between(0, _REQUESTS_MAX),
+    "reads_per_s": _between(0, _REQUESTS_MAX),
     "root_key": _root_key,
 }
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}

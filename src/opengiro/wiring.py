@@ -21,7 +21,7 @@ from opengiro.connectors.test_bank import CONNECTOR as TEST_BANK
 from opengiro.dialects import banq, powens
 from opengiro.domain.clock import Clock, from_us
 from opengiro.store import Store
-from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.engines.choice import open_engine
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.migrate import migrate
 from opengiro.store.tokens_key import TokensKey
@@ -30,6 +30,9 @@ from opengiro.usecases import Core
 from opengiro.web.api import api
 from opengiro.web.checkout.routes import checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
+from opengiro.web.limits.gate import Gate
+from opengiro.web.limits.pressure import Pressure
+from opengiro.web.limits.quotas import Quotas
 from opengiro.web.live.routes import live
 from opengiro.web.widget.routes import widget
 from opengiro.workers.deliver import Deliverer
@@ -57,7 +60,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The key comes first: a database without one looks like a loss.
     vault = Vault({1: settings.root_key}) if settings.root_key else open_vault(settings.root_key_file)
-    engine = Sqlite(settings.database)
+    engine = open_engine(settings.database_url, settings.database)
     store = Store(engine, vault)
     try:
         await migrate(engine)
@@ -87,10 +90,10 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS), *widget(core, RECEIPTS), *live(core)]
     for dialect in DIALECTS:
         routes += [*dialect.pages(core), *api(core, dialect)]
-    return SecurityHeaders(
-        Starlette(routes=routes, exception_handlers={HTTPException: dead_end}),
-        https=settings.own_url.startswith("https:"),
-    )
+    https = settings.own_url.startswith("https:")
+    app = SecurityHeaders(Starlette(routes=routes, exception_handlers={HTTPException: dead_end}), https=https)
+    quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
+    return Gate(app, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https)
 
 
 @contextlib.asynccontextmanager

@@ -34,6 +34,7 @@ class Refusal(StrEnum):
     CANCEL_UNSUPPORTED = "cancel_unsupported"  #: too late to cancel, or the bank cannot
     BODY_TOO_LARGE = "body_too_large"  #: above the limit for request bodies
     TOO_MANY_REQUESTS = "too_many_requests"  #: above the rate the operator allows
+    OVERLOADED = "overloaded"  #: the server has more to do than it can; nothing was looked at
 
 
 TRANSIENT = frozenset(
@@ -42,6 +43,7 @@ TRANSIENT = frozenset(
         Refusal.BANK_UNAVAILABLE,
         Refusal.ATTEMPT_LIVE,
         Refusal.TOO_MANY_REQUESTS,
+        Refusal.OVERLOADED,
     }
 )
 """Refusals for which the same command may succeed later."""

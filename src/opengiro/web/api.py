@@ -23,6 +23,7 @@ from opengiro.domain.rights import Principal
 from opengiro.usecases import Core
 from opengiro.usecases.authenticate import require
 from opengiro.usecases.recall_answer import claim_answer, keep_answer
+from opengiro.web.limits.gate import VISIT
 from opengiro.web.openapi import describe
 
 BODY_BYTES_MAX = 64 * 1024
@@ -105,6 +106,8 @@ async def _guarded(dialect: Dialect, number: int, run: Callable[[], Awaitable[An
 
 async def _run(core: Core, dialect: Dialect, route: Route, request: Request, number: int) -> Answer:
     principal = await _principal(core, dialect, route, request)
+    if principal and VISIT in request.scope:
+        request.scope[VISIT].meet(principal.merchant_id)
     body = await _read(request)
     call = Call(
         core=core,

@@ -29,6 +29,11 @@ API_HEADERS: Mapping[str, str] = MappingProxyType({**EVERYWHERE, "Content-Securi
 """What every answer of an interface for programs carries."""
 
 
+def api_headers(*, https: bool) -> dict[str, str]:
+    """Return what an interface for programs answers with; `https` says whether it is reached over TLS."""
+    return {**API_HEADERS, "Strict-Transport-Security": TRANSPORT} if https else dict(API_HEADERS)
+
+
 def frame_headers(nonce: str, origins: Iterable[str], own: str) -> dict[str, str]:
     """Return what a page adds that is made to be framed: by these origins only, or by any when there are none.
 
@@ -74,9 +79,7 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         """Wrap `app`; `https` says whether the public address is reached over TLS."""
         self._app = app
-        self._missing = dict(API_HEADERS)
-        if https:
-            self._missing["Strict-Transport-Security"] = TRANSPORT
+        self._missing = api_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on and complete the headers of its answer."""

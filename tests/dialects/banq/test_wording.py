@@ -15,7 +15,7 @@ from opengiro.domain.refusals import TRANSIENT, Complaint, Refusal, Refused
 CODES = {
     400: {"invalid_request"}, 401: {"unauthorized"}, 403: {"forbidden"}, 404: {"not_found"},
     405: {"method_not_allowed"}, 409: {"conflict"}, 422: {"idempotency_mismatch"}, 429: {"too_many_requests"},
-    500: {"internal_error"},
+    500: {"internal_error"}, 503: {"temporarily_unavailable"},
 }  # fmt: skip
 GRANT_CODES = {
     400: {"invalid_request", "invalid_scope"}, 401: {"invalid_client"},
@@ -54,7 +54,7 @@ def test_every_refusal_is_an_answer_with_a_sentence(why: Refusal) -> None:
 
 
 def test_what_may_succeed_later_is_never_worded_as_the_callers_mistake() -> None:
-    assert {wording.REFUSALS[why][0] for why in TRANSIENT} <= {409, 429}
+    assert {wording.REFUSALS[why][0] for why in TRANSIENT} <= {409, 429, 503}
 
 
 def test_complaints_are_named_by_their_paths() -> None:

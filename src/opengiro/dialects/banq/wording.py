@@ -55,6 +55,7 @@ REFUSALS = MappingProxyType(
         _R.CANCEL_UNSUPPORTED: (409, "conflict", "It is too late to cancel, or the bank cannot."),
         _R.BODY_TOO_LARGE: (400, "invalid_request", "The request body is too large, or compressed."),
         _R.TOO_MANY_REQUESTS: (429, "too_many_requests", "Too many requests."),
+        _R.OVERLOADED: (503, "temporarily_unavailable", "The server is overloaded; nothing was done. Try again later."),
     }
 )
 """Refusal -> HTTP status, code, text (BD20)."""

@@ -47,6 +47,7 @@ REFUSALS = MappingProxyType(
         _R.CANCEL_UNSUPPORTED: (400, "notSupported", "Bad request, please check your request parameters."),
         _R.BODY_TOO_LARGE: (413, "invalidValue", "The request body is too large."),
         _R.TOO_MANY_REQUESTS: (429, "tooManyRequests", "Too many requests."),
+        _R.OVERLOADED: (503, "serviceUnavailable", "The server is overloaded; nothing was done. Try again later."),
     }
 )
 """Refusal -> HTTP status, code, description (statuses and codes: section 14.1 of the wire's reference)."""

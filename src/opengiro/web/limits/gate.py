@@ -1,0 +1,146 @@
+"""The outermost layer: it lets a request in, or refuses it in the words of its wire before anything was read.
+
+A merchant is known here by a token that was good before. One that is new shows whose it is only when the API has
+proven it, and is charged then: `Visit.meet`. A slot is held from the moment the request is here as a whole, so
+nobody takes slots by sending slowly.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store.answers import Answer
+from opengiro.web.headers import api_headers
+from opengiro.web.limits.urgency import Urgency, new_paths, urgency
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from opengiro.dialects import Dialect
+    from opengiro.web.limits.pressure import Pressure
+    from opengiro.web.limits.quotas import Quotas
+
+VISIT = "opengiro.visit"
+"""Where the scope of a request holds its visit."""
+
+_KNOWN_MAX = 50_000
+_PLAIN = Answer(503, b"There is too much to do at the moment. Please try again in a few seconds.\n")
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Visit:
+    """One request on its way through: who it turned out to be, and the number it goes by."""
+
+    __slots__ = ("_credential", "_gate", "_writes", "merchant_id", "number")
+
+    def __init__(self, gate: Gate, credential: int, merchant_id: int | None, *, writes: bool) -> None:
+        """Begin with what the gate could see."""
+        self._gate = gate
+        self._credential = credential
+        self._writes = writes
+        self.merchant_id = merchant_id
+        self.number = secrets.randbits(52)
+
+    def meet(self, merchant_id: int) -> None:
+        """Say whose request it proved to be, once for each; raises `Refused` above that merchant's quota."""
+        if self.merchant_id is None:
+            self.merchant_id = merchant_id
+            self._gate.charge(merchant_id, writes=self._writes)
+            self._gate.learn(self._credential, merchant_id)
+
+
+class Gate:
+    """Lets in what this process can answer in good time."""
+
+    def __init__(
+        self, app: ASGIApp, dialects: Sequence[Dialect], pressure: Pressure, quotas: Quotas, *, https: bool
+    ) -> None:
+        """Stand before `app`; refusals are worded by the dialect whose prefix a path has."""
+        self._app = app
+        self._dialects = dialects
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in api_headers(https=https).items()]
+        self._new = new_paths(dialects)
+        self._pressure = pressure
+        self._quotas = quotas
+        self._known: dict[int, int] = {}
+        self._shed = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        kind = urgency(scope["path"], self._new)
+        reads = scope["method"] in _READS
+        credential = _credential(scope)
+        merchant_id = self._known.get(credential)
+        try:
+            self._admit(kind, merchant_id, writes=not reads)
+        except Refused as refused:
+            await self._refuse(refused, scope["path"], send)
+            return
+        scope[VISIT] = Visit(self, credential, merchant_id, writes=not reads)
+        await self._work(kind, scope, receive, send, here=reads)
+
+    def charge(self, merchant_id: int, *, writes: bool) -> None:
+        """Take one request from a merchant's allowance; raises `Refused` when it is used up."""
+        wait_s = self._quotas.take(merchant_id, monotonic(), writes=writes)
+        if wait_s:
+            raise Refused(Refusal.TOO_MANY_REQUESTS, wait_s=math.ceil(wait_s))
+
+    def learn(self, credential: int, merchant_id: int) -> None:
+        """Know a credential that proved good; only a keyed hash of it is kept, and in memory alone."""
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        if credential:
+            self._known[credential] = merchant_id
+
+    def _admit(self, kind: Urgency, merchant_id: int | None, *, writes: bool) -> None:
+        if merchant_id is not None and kind is not Urgency.FREE:
+            self.charge(merchant_id, writes=writes)
+        if self._pressure.refuses(kind):
+            # One, two or three seconds in turn: those turned away together should not come back together.
+            self._shed += 1
+            raise Refused(Refusal.OVERLOADED, wait_s=1 + self._shed % 3)
+
+    async def _work(self, kind: Urgency, scope: Scope, receive: Receive, send: Send, *, here: bool) -> None:
+        """Run the app in a slot, which a request with a body takes when its end has come."""
+        in_flight = self._pressure.in_flight
+        in_flight[kind] += here
+
+        async def whole() -> Message:
+            nonlocal here
+            message = await receive()
+            if not here and not message.get("more_body"):
+                here = True
+                in_flight[kind] += 1
+            return message
+
+        try:
+            await self._app(scope, receive if here else whole, send)
+        finally:
+            in_flight[kind] -= here
+
+    async def _refuse(self, refused: Refused, path: str, send: Send) -> None:
+        dialect = next((one for one in self._dialects if path.startswith(one.prefix + "/")), None)
+        answer = dialect.refuse(refused, secrets.randbits(52)) if dialect else _PLAIN
+        own = (
+            (b"content-type", b"application/json" if dialect else b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"retry-after", b"%d" % (refused.wait_s or 1)),
+        )
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*own, *self._headers]})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def _credential(scope: Scope) -> int:
+    """Return what stands for the request's token: Python's keyed hash of the header that holds it."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return hash(value)
+    return 0

@@ -1,0 +1,221 @@
+"""Too much at once is refused early and told when to come again; payers under way and other merchants are spared."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import msgspec
+import pytest
+
+from opengiro.domain.identifiers import mint_token
+from opengiro.settings import Settings
+from opengiro.web.limits.gate import Gate
+from opengiro.web.limits.pressure import Pressure
+from opengiro.web.limits.quotas import Quota, Quotas
+from opengiro.web.limits.urgency import Urgency, new_paths, urgency
+from opengiro.wiring import DIALECTS, web_app
+from tests.server import House, order, until
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+NEW = new_paths(DIALECTS)
+
+
+class Kitchen:
+    """An app that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.served = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await receive()
+        await self.ready.wait()
+        self.served += 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Guest:
+    """A caller of a gate, whose body may never come."""
+
+    def __init__(self, path: str, method: str = "POST", *, silent: bool = False) -> None:
+        self.scope: dict[str, Any] = {"type": "http", "path": path, "method": method, "headers": []}
+        self.silent = silent
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+
+    async def receive(self) -> dict[str, Any]:
+        if self.silent:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], dict(message["headers"])
+        self.body += message.get("body", b"")
+
+    def enter(self, gate: Gate) -> asyncio.Task[None]:
+        return asyncio.ensure_future(gate(self.scope, self.receive, self.send))
+
+
+async def seated(gate: Gate, *guests: Guest) -> list[asyncio.Task[None]]:
+    """Let guests in, and go on when each has gone as far as it can."""
+    tasks = [guest.enter(gate) for guest in guests]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return tasks
+
+
+def new_gate(app: Any, new_max: int = 2) -> Gate:
+    return Gate(app, DIALECTS, Pressure(new_max), Quotas(0, 0), https=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/2.0/payments", Urgency.NEW),
+        ("/2.0/payments/", Urgency.NEW),
+        ("/2.0/auth/token", Urgency.NEW),
+        ("/oauth/token", Urgency.NEW),
+        ("/api/v1/payments/get-paid-link", Urgency.NEW),
+        ("/webhooks/auth", Urgency.NEW),
+        ("/2.0/payments/7", Urgency.UNDER_WAY),
+        ("/checkout/a1", Urgency.UNDER_WAY),
+        ("/", Urgency.UNDER_WAY),
+        ("/healthz", Urgency.FREE),
+        ("/live/7/events", Urgency.FREE),
+    ],
+)
+def test_what_begins_something_is_less_urgent_than_what_is_under_way(path: str, kind: Urgency) -> None:
+    assert urgency(path, NEW) is kind
+
+
+async def test_a_full_process_turns_new_requests_away_and_serves_payers_on() -> None:
+    kitchen = Kitchen()
+    gate, late, payer = new_gate(kitchen), Guest("/2.0/payments"), Guest("/checkout/a1", "GET")
+    tasks = await seated(gate, Guest("/2.0/payments"), Guest("/2.0/payments"), late, payer, Guest("/healthz", "GET"))
+    assert late.status == 503
+    assert int(late.headers[b"retry-after"]) in {1, 2, 3}
+    assert msgspec.json.decode(late.body)["code"] == "serviceUnavailable"
+    kitchen.ready.set()
+    await asyncio.gather(*tasks)
+    assert (kitchen.served, payer.status) == (4, 200)
+    again = Guest("/2.0/payments")
+    await asyncio.gather(*await seated(gate, again))
+    assert again.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "member"), [("/api/v1/payments/get-paid-link", "message"), ("/oauth/token", "error_description")]
+)
+async def test_each_wire_words_it_in_its_own_way(path: str, member: str) -> None:
+    gate, late = new_gate(Kitchen(), 1), Guest(path)
+    tasks = await seated(gate, Guest(path), late)
+    assert (late.status, list(msgspec.json.decode(late.body))) == (503, ["error", member])
+    assert b"strict-transport-security" in late.headers
+    tasks[0].cancel()
+
+
+async def test_whoever_sends_slowly_takes_no_room() -> None:
+    kitchen = Kitchen()
+    kitchen.ready.set()
+    gate, prompt = new_gate(kitchen), Guest("/2.0/payments")
+    tasks = await seated(gate, *(Guest("/2.0/payments", silent=True) for _ in range(9)), prompt)
+    assert prompt.status == 200
+    for task in tasks:
+        task.cancel()
+
+
+async def test_who_leaves_gives_the_room_back() -> None:
+    gate = new_gate(Kitchen(), 1)
+    (gone,) = await seated(gate, Guest("/2.0/payments"))
+    gone.cancel()
+    await asyncio.wait([gone])
+    late = Guest("/2.0/payments")
+    (task,) = await seated(gate, late)
+    assert late.status == 0
+    task.cancel()
+
+
+async def test_a_loop_that_stays_late_refuses_new_requests_until_it_has_caught_up() -> None:
+    pressure = Pressure(1000)
+    assert not pressure.refuses(Urgency.NEW)
+    for _ in range(14):
+        time.sleep(0.08)  # noqa: ASYNC251  # it is the loop that has to be held up
+        await asyncio.sleep(0)
+        pressure.in_flight[Urgency.NEW] = 1
+    assert pressure.refuses(Urgency.NEW)
+    assert not pressure.refuses(Urgency.UNDER_WAY)
+    assert not pressure.refuses(Urgency.FREE)
+    pressure.in_flight[Urgency.NEW] = 0
+
+    async def calm() -> bool:
+        return not pressure.refuses(Urgency.NEW)
+
+    assert await until(calm)
+
+
+def test_an_allowance_is_used_up_and_comes_back() -> None:
+    quota = Quota(10)
+    assert [quota.take(1, 100.0) for _ in range(20)] == [0.0] * 20
+    wait_s = quota.take(1, 100.0)
+    assert 0 < wait_s <= 0.2
+    assert quota.take(2, 100.0) == 0.0
+    assert quota.take(1, 100.0 + wait_s) == 0.0
+
+
+def test_less_than_one_request_a_second_still_lets_one_in() -> None:
+    quota = Quota(0.1)
+    assert quota.take(1, 5.0) == 0.0
+    assert quota.take(1, 5.0) > 0
+
+
+def test_no_quota_means_no_limit() -> None:
+    assert [Quotas(0, 0).take(1, 5.0, writes=True) for _ in range(100)] == [0.0] * 100
+
+
+def rationed(house: House) -> httpx2.AsyncClient:
+    """A client of the same house through a gate with small quotas."""
+    settings = Settings(data=Path("unused"), writes_per_s=2, reads_per_s=2)
+    app = web_app(house.core, settings)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=house.base_url)
+
+
+def create(http: httpx2.AsyncClient, token: str) -> Callable[[], Any]:
+    return lambda: http.post("/2.0/payments", json=order(), headers={"authorization": f"Bearer {token}"})
+
+
+async def test_a_merchant_above_its_quota_waits_and_its_neighbour_does_not(house: House) -> None:
+    noisy, quiet = await house.token(), await house.token(who=house.stranger)
+    async with rationed(house) as http:
+        answers = await asyncio.gather(*(create(http, noisy)() for _ in range(40)))
+        assert (await create(http, quiet)()).status_code == 200
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["code"] == "tooManyRequests"
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_reads_and_writes_have_allowances_of_their_own(house: House) -> None:
+    token = await house.token()
+    async with rationed(house) as http:
+        await asyncio.gather(*(create(http, token)() for _ in range(40)))
+        listed = await http.get("/2.0/payments", headers={"authorization": f"Bearer {token}"})
+    assert listed.status_code == 200
+
+
+async def test_forged_tokens_do_not_use_up_the_allowance_of_the_merchant_they_name(house: House) -> None:
+    async with rationed(house) as http:
+        forged = [mint_token(house.merchant_id, bytes([number]) * 32) for number in range(40)]
+        answers = await asyncio.gather(*(create(http, token)() for token in forged))
+        assert {answer.status_code for answer in answers} == {401}
+        assert (await create(http, await house.token())()).status_code == 200
