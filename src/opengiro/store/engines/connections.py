@@ -29,6 +29,8 @@ _PAUSE_S = 0.25
 _SESSION = {
     "application_name": "opengiro",
     "jit": "off",  # it costs more than our short queries do
+    # Plans are kept. One made while a table was small would read it whole for ever after, foreign keys' checks too.
+    "enable_seqscan": "off",
     "idle_in_transaction_session_timeout": "10s",  # a process that froze in a transaction lets go of its locks
     "lock_timeout": "5s",
 }
