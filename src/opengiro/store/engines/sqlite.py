@@ -1,7 +1,7 @@
 """SQLite: one writer thread that shares each fsync among all commands that wait, and a reader beside it.
 
-The batch is whatever queued while the last one committed, so a lone command pays no delay. Each command has its
-own savepoint and verdict; when the shared COMMIT itself fails, the commands are tried again one by one.
+The batch is whatever queued while the last one committed, so a lone command pays no delay. It is first run as if
+nobody could collide, then with a savepoint and a verdict for each command, and at last one by one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import queue
 import re
 import sqlite3
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from opengiro.store.statements import statements
 _BATCH_MAX = 64
 _BUSY_TIMEOUT_MS = 5_000
 _PLACEHOLDER = re.compile(r"\$(\d+)")
+_PLAIN_INSERT = re.compile(r"(?:--.*\n)*INSERT INTO \w+ \([\w\s,]+\)\s+VALUES \([?\d\s,]+\)", re.ASCII)
 
+_Verdict = list[list[Row]] | Exception
 _Job = tuple[Sequence[Write], Future[list[list[Row]]]]
 
 
@@ -40,6 +42,8 @@ class Sqlite:
     def __init__(self, path: Path) -> None:
         """Open or create the file and start its writer."""
         self._sql = {name: translate(text) for name, text in statements().items()}
+        # One that ran has added its row, so it needs no counting and may share a call with its like.
+        self._plain = frozenset(name for name, text in self._sql.items() if _PLAIN_INSERT.fullmatch(text))
         path.touch(mode=0o600, exist_ok=True)  # the log beside it takes over its mode
         self._writer = _connect(path)
         self._reader = _connect(path)
@@ -61,9 +65,9 @@ class Sqlite:
         """Queue the statements for the writer. Cancelling the caller does not undo or stop the commit."""
         if self._closed:
             raise RuntimeError("the database is closed")
-        done: Future[list[list[Row]]] = Future()
+        done: Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
         self._jobs.put((writes, done))
-        return await asyncio.shield(asyncio.wrap_future(done))
+        return await done
 
     async def script(self, sql: str) -> None:
         """Run a migration; only before traffic."""
@@ -99,22 +103,45 @@ class Sqlite:
         return True
 
     def _flush(self, batch: Sequence[_Job]) -> None:
-        verdicts: list[list[list[Row]] | Exception] = []
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            verdicts = [self._try(writes) for writes, _ in batch]
-            self._writer.execute("COMMIT")
-        except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
-            self._roll_back()
-            if len(batch) > 1:
-                for job in batch:
-                    self._flush([job])
+        commands = [writes for writes, _ in batch]
+        for run in (self._run_together, self._run_apart):
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                verdicts = run(commands)
+                self._writer.execute("COMMIT")
+            except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
+                self._roll_back()
+                verdicts = [_conflict(trouble)]
+            if len(verdicts) == len(batch):
+                _settle(batch, verdicts)
                 return
-            verdicts = [trouble]
-        for (_, done), verdict in zip(batch, verdicts, strict=True):
-            _settle(done, verdict)
+        for job in batch:
+            self._flush([job])
 
-    def _try(self, writes: Sequence[Write]) -> list[list[Row]] | Exception:
+    def _run_together(self, commands: Sequence[Sequence[Write]]) -> list[_Verdict]:
+        """Run all commands, hoping that none collides: those that only add rows first, a statement for all at once.
+
+        All of them are under way at the same time, so any order of commands is a true one.
+        """
+        verdicts: list[_Verdict] = [[[] for _ in writes] for writes in commands]
+        added: dict[str, list[tuple[Any, ...]]] = {}
+        others = []
+        for at, writes in enumerate(commands):
+            if all(write.name in self._plain and write.expect in (1, None) for write in writes):
+                for write in writes:
+                    added.setdefault(write.name, []).append(write.params)
+            else:
+                others.append(at)
+        for name, rows in added.items():
+            self._writer.executemany(self._sql[name], rows)
+        for at in others:
+            verdicts[at] = [self._run(write) for write in commands[at]]
+        return verdicts
+
+    def _run_apart(self, commands: Sequence[Sequence[Write]]) -> list[_Verdict]:
+        return [self._try(writes) for writes in commands]
+
+    def _try(self, writes: Sequence[Write]) -> _Verdict:
         self._writer.execute("SAVEPOINT command")
         try:
             rows = [self._run(write) for write in writes]
@@ -156,8 +183,21 @@ def _conflict(trouble: Exception) -> Exception:
     return trouble
 
 
-def _settle(done: Future[list[list[Row]]], verdict: list[list[Row]] | Exception) -> None:
-    if isinstance(verdict, Exception):
-        done.set_exception(verdict)
-    else:
-        done.set_result(verdict)
+def _settle(batch: Sequence[_Job], verdicts: Sequence[_Verdict]) -> None:
+    """Wake each loop once for all of its commands; one that was closed meanwhile has nobody left to tell."""
+    told: dict[AbstractEventLoop, list[tuple[Future[list[list[Row]]], _Verdict]]] = {}
+    for (_, done), verdict in zip(batch, verdicts, strict=True):
+        told.setdefault(done.get_loop(), []).append((done, verdict))
+    for loop, pairs in told.items():
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_tell, pairs)
+
+
+def _tell(pairs: Iterable[tuple[Future[list[list[Row]]], _Verdict]]) -> None:
+    for done, verdict in pairs:
+        if done.done():  # its caller was cancelled
+            continue
+        if isinstance(verdict, Exception):
+            done.set_exception(verdict)
+        else:
+            done.set_result(verdict)
