@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def rsa_key(path: Path | None) -> RSAKey:
 
 def _write(path: Path, pem: bytes) -> None:
     """Write the file whole or not at all; when another process was faster, keep its key."""
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    draft = path.with_suffix(f".{secrets.token_hex(8)}.tmp")  # a process id is not unique across containers
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(pem)
     try:
