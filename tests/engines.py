@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
-from opengiro.store.engines import Engine
+from opengiro.store.engines import Engine, Row
 from opengiro.store.engines.choice import open_engine
 from opengiro.store.migrate import migrate
 
@@ -15,10 +16,22 @@ ENGINES = ("sqlite", "postgres")
 if ENGINE not in ENGINES:
     raise ValueError(f"OPENGIRO_TEST_ENGINE is {ENGINE!r}: it names one of {', '.join(ENGINES)}")
 
+_databases: dict[Path, tuple[Path, str]] = {}
+"""Databases by data folder, each with the folder it lives and dies with."""
+
 
 def database_url(data: Path) -> str:
     """Return the setting for a server that keeps its data in this folder; the same folder is the same database."""
-    return _database(data.resolve()) if ENGINE == "postgres" else ""
+    if ENGINE == "sqlite":
+        return ""
+    from tests import postgres  # noqa: PLC0415  # nothing of it is needed on SQLite
+
+    data = data.resolve()
+    if data not in _databases:
+        _forget(postgres.drop_database)
+        # A folder that a server will make is there as long as the one around it.
+        _databases[data] = (data if data.exists() else data.parent, postgres.new_database())
+    return _databases[data][1]
 
 
 async def opened(data: Path) -> Engine:
@@ -28,8 +41,35 @@ async def opened(data: Path) -> Engine:
     return engine
 
 
-@cache
-def _database(_data: Path) -> str:
-    from tests.postgres import new_database  # noqa: PLC0415  # nothing of it is needed on SQLite
+def rows(data: Path, sql: str) -> list[Row]:
+    """Return what a query finds in the database of a folder; the caller has no event loop."""
 
-    return new_database()
+    async def ask() -> list[Row]:
+        engine = open_engine(database_url(data), data / "opengiro.db")
+        try:
+            return await engine.fetch_text(sql, ())
+        finally:
+            await engine.close()
+
+    return asyncio.run(ask())
+
+
+def stolen(data: Path) -> bytes:
+    """Return the files of the database, as a thief would copy them."""
+    if ENGINE == "sqlite":
+        files = [path for path in data.iterdir() if path.name.startswith("opengiro.db")]
+    else:
+        from tests.postgres import files_of  # noqa: PLC0415  # as above
+
+        files = files_of(database_url(data))
+    if not files:
+        raise FileNotFoundError(data)  # nothing readable would prove nothing
+    return b"".join(path.read_bytes() for path in files)
+
+
+def _forget(drop: Callable[[str], None]) -> None:
+    """Let databases go whose folders were deleted, as pytest does after a test that passed."""
+    for data, (folder, url) in list(_databases.items()):
+        if not folder.exists():
+            drop(url)
+            del _databases[data]

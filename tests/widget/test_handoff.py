@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page
 from opengiro.domain.claims import claim_code, typed_code
 from opengiro.usecases.hand_over import CLAIM_LIFE, offer_claim
 from opengiro.web.checkout.handoff import draw
+from tests import engines
 from tests.banq import Banq
 from tests.server import House
 from tests.web.payer import link
@@ -179,7 +180,7 @@ async def test_a_payment_under_way_past_recall_is_not_offered(house: House, banq
 async def test_nothing_but_hashes_of_codes_is_kept(house: House, banq: Banq) -> None:
     payment = await banq.get_paid()
     offer = await offer_claim(house.core, await house.core.payment(house.merchant_id, payment["id"]))
-    kept = b"".join(path.read_bytes() for path in house.data.glob("opengiro.db*"))
+    kept = engines.stolen(house.data)
     assert offer.secret.encode() not in kept
     assert offer.code.encode() not in kept
 

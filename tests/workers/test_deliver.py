@@ -23,6 +23,7 @@ from opengiro.usecases.create_webhook_auth import rotate_webhook_secret
 from opengiro.usecases.deliver_event import Event, claim_deliveries, deliver_event
 from opengiro.usecases.replay_delivery import replay_delivery
 from opengiro.workers import deliver
+from tests import engines
 from tests.workers.house import IBAN, SHOP, House, house, render
 from tests.workers.sink import Behave, Request, Sink, answer, hang, sink
 
@@ -37,10 +38,6 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
 
 def bodies(found: Sink) -> list[dict[str, Any]]:
     return [json.loads(request.body) for request in found.requests]
-
-
-def database(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.glob("opengiro.db*"))
 
 
 def in_turn(*behaviours: Behave) -> Behave:
@@ -309,11 +306,15 @@ async def test_endpoints_that_hang_delay_no_other(tmp_path: Path) -> None:
 
 async def test_an_endpoint_has_at_most_four_deliveries_on_their_way(home: House) -> None:
     now, most = 0, 0
+    full = asyncio.Event()
 
     async def count(request: Request, writer: asyncio.StreamWriter) -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
+        if most == 4:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.01)
         now -= 1
         await answer(200)(request, writer)
@@ -481,7 +482,7 @@ async def test_no_secret_and_no_body_lies_readable_in_the_database(tmp_path: Pat
         await home.moved_payment()
         await home.deliver()
     assert IBAN.encode() in shop.requests[0].body
-    kept = database(tmp_path)
+    kept = engines.stolen(tmp_path)
     assert shop.url.encode() in kept
     for secret in (auth.secrets[0].text.encode(), IBAN.encode(), b"the answer"):
         assert secret not in kept

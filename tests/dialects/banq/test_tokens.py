@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 from opengiro.domain.login_gate import BURST
 from opengiro.usecases.register_application import delete_application
 from opengiro.usecases.register_user import delete_user
+from tests import engines
 from tests.banq import OPEN, PUBLIC_CLIENT, USER, Banq
 from tests.server import House
 
@@ -225,6 +226,6 @@ async def test_no_password_and_no_refresh_token_lies_readable_in_the_database(ba
     refresh = (await banq.grant(banq.user_login())).json()["refresh_token"]
     created = await banq.get_paid()
     await banq.house.core.store.engine.fetch_text("SELECT 1", ())
-    stored = b"".join(path.read_bytes() for path in banq.house.data.glob("opengiro.db*"))
+    stored = engines.stolen(banq.house.data)
     secrets = (banq.password, banq.email_password, banq.email, refresh, created["url"].rpartition("/")[2])
     assert [text for text in secrets if text.encode() in stored] == []
