@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.applications import Starlette
@@ -20,7 +20,7 @@ from opengiro.connectors.berlin_group import CONNECTOR as BERLIN_GROUP
 from opengiro.connectors.test_bank import CONNECTOR as TEST_BANK
 from opengiro.dialects import banq, powens
 from opengiro.domain.clock import Clock, from_us
-from opengiro.store import Store
+from opengiro.store import Store, Unavailable
 from opengiro.store.engines.choice import open_engine
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.migrate import migrate
@@ -28,7 +28,7 @@ from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import Vault, open_vault
 from opengiro.usecases import Core
 from opengiro.web.api import api
-from opengiro.web.checkout.routes import checkout, dead_end
+from opengiro.web.checkout.routes import away_for_now, checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
@@ -91,7 +91,8 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     for dialect in DIALECTS:
         routes += [*dialect.pages(core), *api(core, dialect)]
     https = settings.own_url.startswith("https:")
-    app = SecurityHeaders(Starlette(routes=routes, exception_handlers={HTTPException: dead_end}), https=https)
+    troubles: dict[Any, Any] = {HTTPException: dead_end, Unavailable: away_for_now}
+    app = SecurityHeaders(Starlette(routes=routes, exception_handlers=troubles), https=https)
     quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
     return Gate(app, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 
@@ -63,13 +63,13 @@ class Site:
         return self.run("bank", "import", "banks.json")
 
     @contextlib.contextmanager
-    def serving(self, **environment: str) -> Iterator[subprocess.Popen[str]]:
-        """Serve for as long as the block lasts."""
+    def serving(self, log: IO[bytes] | int = subprocess.PIPE, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """Serve for as long as the block lasts; what is printed is kept back unless there is a log for it."""
         process = subprocess.Popen(
             [OPENGIRO, "serve"],
             cwd=self.folder,
             env=_environment(environment),
-            stdout=subprocess.PIPE,
+            stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
         )

@@ -35,6 +35,7 @@ class Refusal(StrEnum):
     BODY_TOO_LARGE = "body_too_large"  #: above the limit for request bodies
     TOO_MANY_REQUESTS = "too_many_requests"  #: above the rate the operator allows
     OVERLOADED = "overloaded"  #: the server has more to do than it can; nothing was looked at
+    UNAVAILABLE = "unavailable"  #: the database is away, or did not say whether it saved; the same key finds out
 
 
 TRANSIENT = frozenset(
@@ -44,6 +45,7 @@ TRANSIENT = frozenset(
         Refusal.ATTEMPT_LIVE,
         Refusal.TOO_MANY_REQUESTS,
         Refusal.OVERLOADED,
+        Refusal.UNAVAILABLE,
     }
 )
 """Refusals for which the same command may succeed later."""

@@ -20,11 +20,15 @@ from starlette.routing import Route as Path
 from opengiro.dialects import LOOPBACK, Answer, Call, Dialect, Receipt, Route
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.rights import Principal
+from opengiro.store import Unavailable
 from opengiro.usecases import Core
 from opengiro.usecases.authenticate import require
 from opengiro.usecases.recall_answer import claim_answer, keep_answer
 from opengiro.web.limits.gate import VISIT
 from opengiro.web.openapi import describe
+
+AWAY_S = 2
+"""When to come back while the database is away."""
 
 BODY_BYTES_MAX = 64 * 1024
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}", re.ASCII)
@@ -92,16 +96,23 @@ async def _guarded(dialect: Dialect, number: int, run: Callable[[], Awaitable[An
     try:
         return _respond(await run())
     except Refused as refused:
-        answer = _respond(dialect.refuse(refused, number))
-        wait = refused.wait_s or dialect.retry_after_s.get(refused.why)
-        if wait is not None:
-            answer.headers["retry-after"] = str(wait)
-        return answer
+        return _declined(dialect, number, refused)
+    except Unavailable as away:
+        _log.warning("database unavailable", request_id=number, said=str(away))
+        return _declined(dialect, number, Refused(Refusal.UNAVAILABLE, wait_s=AWAY_S))
     except ClientDisconnect:
         return Response(status_code=499)
     except Exception:  # noqa: BLE001  # the single handler: what no one foresaw is logged once, and told to nobody
         _log.exception("request failed", request_id=number)
         return _respond(dialect.broke(number))
+
+
+def _declined(dialect: Dialect, number: int, refused: Refused) -> Response:
+    answer = _respond(dialect.refuse(refused, number))
+    wait = refused.wait_s or dialect.retry_after_s.get(refused.why)
+    if wait is not None:
+        answer.headers["retry-after"] = str(wait)
+    return answer
 
 
 async def _run(core: Core, dialect: Dialect, route: Route, request: Request, number: int) -> Answer:

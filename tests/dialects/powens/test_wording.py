@@ -82,6 +82,7 @@ def test_every_health_has_a_word() -> None:
         (Refusal.NOT_FOUND, 404, "notFound"),
         (Refusal.TOO_MANY_REQUESTS, 429, "tooManyRequests"),
         (Refusal.OVERLOADED, 503, "serviceUnavailable"),
+        (Refusal.UNAVAILABLE, 503, "serviceUnavailable"),
         (Refusal.IDEMPOTENCY_KEY_REUSED, 422, "idempotencyKeyReused"),  # PU13
         (Refusal.IDEMPOTENCY_KEY_IN_FLIGHT, 409, "idempotencyKeyInFlight"),
     ],

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from opengiro.domain.banks import AskFields, Bank, Health, Redirect
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store import Unavailable
 from opengiro.usecases.accept_terms import accept_terms, load_terms
 from opengiro.usecases.answer_bank import answer_fields
 from opengiro.usecases.cancel_payment import cancel_by_payer
@@ -51,6 +52,7 @@ Farewell = Callable[[Checkout, str], str | None]
 None says that there is no way back: the page was opened by itself and can be closed.
 """
 
+_AWAY_S = 2
 _log = structlog.get_logger("opengiro.checkout")
 
 
@@ -87,6 +89,14 @@ async def dead_end(request: Request, fault: Exception) -> Response:
     return _trouble(request, trouble, status)
 
 
+def away_for_now(request: Request, away: Exception) -> Response:
+    """Say calmly that the database is away: the application's answer wherever no wire words it."""
+    _log.warning("database unavailable", said=str(away))
+    page = _trouble(request, view.Trouble.OURS, 503)
+    page.headers["retry-after"] = str(_AWAY_S)
+    return page
+
+
 class Desk:
     """Answers browsers, each by what is saved; nothing of a payer stays here between two requests."""
 
@@ -106,6 +116,8 @@ class Desk:
                 return _trouble(request, _troubles(request, refused.why))
             except FormFault:
                 return _trouble(request, view.Trouble.FORM_STALE)
+            except Unavailable as away:
+                return away_for_now(request, away)
             except Exception:  # noqa: BLE001  # the one place where a bug becomes a page; logged whole
                 _log.exception("checkout page failed", page=answer.__name__)
                 return _trouble(request, view.Trouble.OURS, 500)
