@@ -1,13 +1,15 @@
-"""What every test may ask for: the reference material beside the checkout, and a browser."""
+"""What every test may ask for: the reference material beside the checkout, a browser, a server, and an engine."""
 
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.server import House, open_house
+from tests import engines
+from tests.server import house
+
+__all__ = ["house"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -30,8 +32,16 @@ def chromium() -> str:
     return found or pytest.skip("no Chromium on PATH; tools/browser says how to install one")
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """The real server on loopback with an empty database, two merchants, and a clock to move."""
-    async with open_house(tmp_path / "server") as opened:
-        yield opened
+def pytest_report_header() -> str:
+    """Say which engine this run is about."""
+    return f"database engine: {engines.ENGINE}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what touches a database, and leave out what does not belong to this run's engine."""
+    for item in items:
+        if engines.touches(item):
+            item.add_marker("database")
+    if out := [item for item in items if not engines.belongs(item)]:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in set(out)]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
 
 from opengiro.store.engines import Engine, Row
 from opengiro.store.engines.choice import open_engine
@@ -65,6 +70,37 @@ def stolen(data: Path) -> bytes:
     if not files:
         raise FileNotFoundError(data)  # nothing readable would prove nothing
     return b"".join(path.read_bytes() for path in files)
+
+
+def touches(item: pytest.Item) -> bool:
+    """Whether a test, or a fixture of its, stands in a module whose imports lead here."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # nothing public tells
+    modules = {fixture.func.__module__ for several in fixtures for fixture in several} - {"tests.conftest"}
+    return any(_leads_here(name) for name in {item.module.__name__, *modules})  # type: ignore[attr-defined]
+
+
+def belongs(item: pytest.Item) -> bool:
+    """Whether a test runs on this engine: what touches no database runs on the first one only."""
+    if about := item.get_closest_marker("engine"):
+        return ENGINE in about.args
+    return ENGINES[0] == ENGINE or item.get_closest_marker("database") is not None
+
+
+@cache
+def _leads_here(name: str) -> bool:
+    seen, ahead = set[str](), {name}
+    while ahead:
+        seen |= ahead
+        ahead = {found for one in ahead for found in _imported(one)} - seen
+    return __name__ in seen
+
+
+def _imported(name: str) -> Iterator[str]:
+    for value in vars(sys.modules[name]).values():
+        if issubclass(type(value), (ModuleType, FunctionType, type)):  # isinstance would wake lazy objects
+            source = value.__name__ if type(value) is ModuleType else value.__module__
+            if source.startswith("tests.") and source in sys.modules:
+                yield source
 
 
 def _forget(drop: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import pytest
 import uvicorn
 from starlette.routing import Mount
 
@@ -151,6 +152,13 @@ def order(label: str = "Order 1", kind: str = "instant", amount: object = 50.90,
         "beneficiary": {"scheme_name": "iban", "identification": IBAN, "label": "Shop SARL"},
     }
     return {"client_redirect_uri": REDIRECT_URI, "client_state": "s-1", "instructions": [instruction], **changes}
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """The real server on loopback with an empty database, two merchants, and a clock to move."""
+    async with open_house(tmp_path / "server") as opened:
+        yield opened
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,8 @@ from opengiro.store.engines import Conflict, Write
 from opengiro.store.engines.sqlite import Sqlite
 from opengiro.store.migrate import migrate
 
+pytestmark = pytest.mark.engine("sqlite")
+
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> Sqlite:
@@ -164,7 +166,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("acknowledged", [1, 20, 150])
 def killed_after(path: Path, acknowledged: int) -> set[int]:
     """Run the writer, kill it after so many acknowledgements, and return all it gave."""
     with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
