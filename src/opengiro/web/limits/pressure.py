@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.02
 _TICKS = 5
-_LATE_S: Mapping[Urgency, float] = {Urgency.NEW: 0.1, Urgency.UNDER_WAY: 0.5, Urgency.FREE: math.inf}
+_LATE_S: Mapping[Urgency, float] = {Urgency.NEW: 0.5, Urgency.UNDER_WAY: 2.0, Urgency.FREE: math.inf}
 _SPARE = 32
 """So many times more may be under way than may be new: most of it waits for banks and costs nothing meanwhile."""
 
