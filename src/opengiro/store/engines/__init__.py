@@ -38,8 +38,8 @@ class Engine(Protocol):
     async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Run all statements in one durable transaction and return what each returned; raises `Conflict`."""
 
-    async def script(self, sql: str) -> None:
-        """Run the statements of a migration in one transaction; only before traffic."""
+    async def script(self, sql: str, *, apart: bool = False) -> None:
+        """Run the statements of a migration in one transaction, or each by itself if they run `apart`."""
 
     async def close(self) -> None:
         """Finish what was accepted, then release the files or connections."""

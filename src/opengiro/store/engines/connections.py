@@ -21,6 +21,8 @@ CONNECT_S = 5.0
 """How long opening one may take."""
 STUCK_S = 10.0
 """A connection that has not answered for so long is given up, whatever it was doing: the host may be gone."""
+CLOSE_S = 1.0
+"""How long saying goodbye may take."""
 _WAIT_S = 10.0
 """How long a command waits for a connection."""
 _PAUSE_S = 0.25
@@ -35,10 +37,19 @@ _SESSION = {
     "lock_timeout": "5s",
 }
 
+_WARNING = "01000"
+
+
+class Doubtful(Exception):  # a state of a commit, not a malfunction
+    """The server called a commit done that no standby may have: somebody cancelled its wait for one."""
+
+
 BROKEN = (
     OSError,
+    Doubtful,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server said goodbye to an idle connection, and its end was not read yet
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -55,13 +66,15 @@ BROKEN = (
 class Connection:
     """One connection with the statements it has prepared."""
 
-    __slots__ = ("_prepared", "raw", "since")
+    __slots__ = ("_prepared", "_warned", "raw", "since")
 
     def __init__(self, raw: Any) -> None:
         """Wrap an open connection."""
         self.raw = raw
         self.since = 0.0  #: when somebody took it, on the monotonic clock; 0 while nobody has it
         self._prepared: dict[str, Any] = {}
+        self._warned = ""
+        raw.add_log_listener(self._hear)
 
     async def fetch(self, name: str, sql: str, params: Sequence[Any]) -> list[Row]:
         """Run a statement and return its rows; it is prepared the first time."""
@@ -85,9 +98,19 @@ class Connection:
         prepared = self._prepared.get(name) or await self._prepare(name, sql)
         return [kind.name for kind in prepared.get_parameters()]
 
+    def trust(self) -> None:
+        """Raise `Doubtful` unless what was just committed is wherever it has to be."""
+        if self._warned:
+            raise Doubtful(self._warned)
+
     def drop(self) -> None:
         """Let go of it at once: what it was doing may or may not have happened."""
         self.raw.terminate()
+
+    def _hear(self, _: object, message: Any) -> None:
+        # Our statements cause no other warning of this class, and its words depend on the server's language.
+        if message.sqlstate == _WARNING:
+            self._warned = message.message
 
     async def _prepare(self, name: str, sql: str) -> Any:
         prepared = self._prepared[name] = await self.raw.prepare(sql)
@@ -119,13 +142,22 @@ class Connections:
             connection.since = 0.0
             self._give_back(connection)
 
+    async def open(self) -> Any:
+        """Open one that nobody hands out or gives up; whoever asked for it closes it."""
+        try:
+            return await asyncpg.connect(
+                self._url, timeout=CONNECT_S, target_session_attrs="read-write", server_settings=_SESSION
+            )
+        except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as trouble:
+            raise Unavailable(str(trouble)) from trouble
+
     async def close(self) -> None:
         """Close all of them, politely for a moment."""
         if self._watch:
             self._watch.cancel()
         for connection in list(self._open):
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await connection.raw.close(timeout=1)
+                await connection.raw.close(timeout=CLOSE_S)
         self._open.clear()
 
     async def _take(self) -> Connection:
@@ -158,13 +190,11 @@ class Connections:
             raise Unavailable("the database cannot be reached")
         self._opening += 1
         try:
-            raw = await asyncpg.connect(
-                self._url, timeout=CONNECT_S, target_session_attrs="read-write", server_settings=_SESSION
-            )
-        except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as trouble:
+            raw = await self.open()
+        except Unavailable:
             self._refused_at = time.monotonic()
             self._wake()
-            raise Unavailable(str(trouble)) from trouble
+            raise
         finally:
             self._opening -= 1
         connection = Connection(raw)

@@ -19,7 +19,8 @@ import asyncpg
 
 from opengiro.store.engines import Conflict, Row, Unavailable, Write
 from opengiro.store.engines.columns import Columns, columns_of, is_plain
-from opengiro.store.engines.connections import BROKEN, Connections
+from opengiro.store.engines.connections import BROKEN, CLOSE_S, Connections
+from opengiro.store.engines.scripts import run_apart, run_together
 from opengiro.store.statements import statements
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Postgres:
 
     async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
         """Run a query composed of allow-listed fragments."""
-        return await self._read(lambda connection: connection.fetch_text(sql, params))
+        return await self._read(lambda connection: connection.fetch_text(translate(sql), params))
 
     async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Save all or nothing. Cancelling the caller does not undo or stop the commit."""
@@ -70,11 +71,13 @@ class Postgres:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def script(self, sql: str) -> None:
-        """Run a migration; of two that start at once the second waits and then finds it done."""
-        async with self._connections.one() as connection, connection.raw.transaction():
-            await connection.raw.execute("SELECT pg_advisory_xact_lock(7310596)")
-            await connection.raw.execute(sql)
+    async def script(self, sql: str, *, apart: bool = False) -> None:
+        """Run a migration beside traffic; of two at once one waits, and the ledger of migrations tells it the rest."""
+        raw = await self._connections.open()  # of its own: an index may take longer than any command of ours
+        try:
+            await (run_apart if apart else run_together)(raw, sql)
+        finally:
+            await raw.close(timeout=CLOSE_S)
 
     async def close(self) -> None:
         """Finish what was accepted, then close the connections."""
@@ -89,6 +92,9 @@ class Postgres:
             async with self._connections.one() as connection:
                 try:
                     return await query(connection)
+                except asyncio.CancelledError:
+                    connection.drop()  # the driver asks the server to cancel it, which must never meet a later commit
+                    raise
                 except BROKEN as trouble:
                     connection.drop()
                     if last:
@@ -136,6 +142,7 @@ class Postgres:
                 if columns is None:
                     columns = self._columns[shape] = await columns_of(shape, self._sql, connection)
                 await connection.fetch(columns.name, columns.sql, columns.fill([writes for writes, _ in batch]))
+                connection.trust()
             except BROKEN as trouble:
                 connection.drop()
                 raise Unavailable(str(trouble)) from trouble
@@ -158,7 +165,8 @@ class Postgres:
         for left in reversed(range(_TRIES)):
             async with self._connections.one() as connection:
                 try:
-                    return await self._transact(connection, writes)
+                    rows = await self._transact(connection, writes)
+                    connection.trust()
                 except BROKEN as trouble:
                     connection.drop()
                     raise Unavailable(str(trouble)) from trouble
@@ -167,6 +175,8 @@ class Postgres:
                         raise Unavailable(str(trouble)) from trouble
                 except asyncpg.PostgresError as trouble:
                     raise _verdict(trouble) from trouble
+                else:
+                    return rows
         raise AssertionError  # the last try returned or raised
 
     async def _transact(self, connection: Connection, writes: Sequence[Write]) -> list[list[Row]]:

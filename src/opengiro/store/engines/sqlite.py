@@ -69,9 +69,13 @@ class Sqlite:
         self._jobs.put((writes, done))
         return await done
 
-    async def script(self, sql: str) -> None:
-        """Run a migration; only before traffic."""
-        self._writer.executescript(f"BEGIN;\n{sql}\nCOMMIT;")
+    async def script(self, sql: str, *, apart: bool = False) -> None:  # noqa: ARG002  # no statement has to
+        """Run a migration in one transaction; only before traffic."""
+        try:
+            self._writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nCOMMIT;")
+        except sqlite3.Error:
+            self._roll_back()
+            raise
 
     async def close(self) -> None:
         """Let the writer finish what it accepted, then close."""
