@@ -23,7 +23,7 @@ from opengiro.domain.clock import Clock, from_us
 from opengiro.store import Store, Unavailable
 from opengiro.store.engines.choice import open_engine
 from opengiro.store.fields_key import FieldsKey
-from opengiro.store.migrate import migrate
+from opengiro.store.migrate import migrate_at_start
 from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import Vault, open_vault
 from opengiro.usecases import Core
@@ -63,7 +63,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     engine = open_engine(settings.database_url, settings.database)
     store = Store(engine, vault)
     try:
-        await migrate(engine)
+        await migrate_at_start(engine)
         await store.prove_key()
         await store.banks.load()
         clock = Clock()
