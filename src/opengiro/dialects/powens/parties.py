@@ -37,7 +37,7 @@ def read_party(given: IdentityIn | None, path: str, wrong: Complaints) -> Party 
         return None
     kind = _one_of(PartyKind, given.kind or PartyKind.INDIVIDUAL, f"{path}.kind", wrong)
     scheme = _one_of(IdentityScheme, given.scheme_name, f"{path}.scheme_name", wrong)
-    texts = {name: _text(getattr(given, name), f"{path}.{name}", length, wrong) for name, length in LENGTHS.items()}
+    texts = {name: _text(getattr(given, name), path, name, wrong) for name in LENGTHS}
     _check_mandatory(given, kind or PartyKind.INDIVIDUAL, path, wrong)
     if given.email is not None and not (0 < given.email.find("@") < len(given.email) - 1):
         wrong.add(f"{path}.email", "is not an e-mail address")
@@ -80,14 +80,15 @@ def _check_mandatory(given: IdentityIn, kind: PartyKind, path: str, wrong: Compl
         wrong.need(given.identification, f"{path}.identification")
 
 
-def _text(text: str | None, path: str, length: int, wrong: Complaints) -> str | None:
+def _text(text: str | None, path: str, name: str, wrong: Complaints) -> str | None:
     if text is None:
         return None
-    if len(text) > length:
-        wrong.add(path, f"has at most {length} characters")
-    allowed = "\r\n" if path.rpartition(".")[2] in _LINES else ""
-    if any(unicodedata.category(one)[0] == "C" and one not in allowed for one in text):
-        wrong.add(path, "holds control or formatting characters")
+    if len(text) > LENGTHS[name]:
+        wrong.add(f"{path}.{name}", f"has at most {LENGTHS[name]} characters")
+    allowed = "\r\n" if name in _LINES else ""
+    # What is printable as a whole holds no such character, and is known much faster.
+    if not text.isprintable() and any(unicodedata.category(one)[0] == "C" and one not in allowed for one in text):
+        wrong.add(f"{path}.{name}", "holds control or formatting characters")
     return text
 
 

@@ -47,7 +47,7 @@ async def create(call: Call) -> Answer:
     wrong = Complaints()
     redirect_uri = read_redirect_uri(body.client_redirect_uri, "client_redirect_uri", wrong)
     state = read_state(body.client_state, "client_state", wrong)
-    payer = read_account(body.payer, "payer", wrong, needs_label=False)
+    payer = read_account(body.payer, "payer", wrong, of_payer=True)
     payer_party = read_party(body.payer_identity, "payer_identity", wrong)
     operator = read_party(body.operator_identity, "operator_identity", wrong)
     instructions = _collect(lambda: read_instructions(body, periodic=merchant.takes_periodic), wrong)
@@ -121,7 +121,7 @@ async def _validate(call: Call, payment: Payment, body: UpdateIn) -> Standing:
     mechanism = body.validate_mechanism or body.validation_mechanism or "webauth"
     if not mechanism.startswith("webauth"):
         wrong.add("validate_mechanism", "starts with webauth")
-    payer = read_account(body.payer, "payer", wrong, needs_label=False)
+    payer = read_account(body.payer, "payer", wrong, of_payer=True)
     bank_id = _chosen_bank(call, body.connector_uuid or body.uuid, body.id_connector) or payment.bank_id
     wrong.need(bank_id, "connector_uuid")
     fields = open_fields(call.core.fields_key, _given_fields(body), wrong)

@@ -109,7 +109,7 @@ def callback_url(
 
 def write_datetime(instant: datetime, zone: str) -> str:
     """Write an instant in the merchant's zone, without saying so (PU3)."""
-    return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+    return instant.astimezone(ZoneInfo(zone)).isoformat(" ", "seconds")[:19]
 
 
 def write_number(money: Money) -> msgspec.Raw:
