@@ -22,6 +22,7 @@ CONFIG = Path("opengiro.toml")
 SECRETS = frozenset({"root_key", "database_url"})
 _KEY_BYTES = 32
 _SHUTDOWN_S_MAX = 600
+_WORKERS_MAX = 256
 _REQUESTS_MAX = 1_000_000
 _HOST = re.compile(r"\*|[0-9A-Za-z._-]{1,254}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 _OTHERS = re.compile(r"OPENGIRO_(CONFIG|ENVIRONMENT|WIDGET_URL|POWENS_\w+|BANQ_\w+)", re.ASCII)
@@ -39,7 +40,7 @@ class Settings:
     base_url: str = ""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")  #: whose word on a visitor's address is taken
     private_hosts: frozenset[str] = frozenset()  #: hosts in private networks that webhooks may go to; "*" is all
-    workers: int = 1
+    workers: int = 1  #: web processes; more than one takes PostgreSQL
     shutdown_s: int = 10  #: how long those who are being served at the end may take
     requests_at_once: int = 64  #: new requests a process works on at a time before it turns more away; 0 is no limit
     writes_per_s: int = 0  #: calls that change something, for each merchant; 0 is no limit
@@ -87,6 +88,9 @@ def read_settings(
     if not settings.base_url and not is_loopback(settings.host):
         text = f"base_url is missing: the server listens on {settings.host}, so it has to know its public address."
         raise WrongSetting(text)
+    if settings.workers > 1 and not settings.database_url:
+        text = "must be 1, and is {}: SQLite has one writer, so one process serves and works. PostgreSQL takes more."
+        raise WrongSetting(f"{found['workers'][0]} {text.format(settings.workers)}")
     return settings
 
 
@@ -241,12 +245,6 @@ def _private_hosts(raw: object) -> frozenset[str]:
     return frozenset(_texts(raw))
 
 
-def _workers(raw: object) -> int:
-    if _between(1, 999)(raw) != 1:
-        raise ValueError(f"must be 1, and is {raw}: SQLite has one writer, so one process serves and works")
-    return 1
-
-
 def _root_key(raw: object) -> bytes:
     try:
         key = bytes.fromhex(_text(raw))
@@ -265,7 +263,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "base_url": _base_url,
     "proxies": _proxies,
     "private_hosts": _private_hosts,
-    "workers": _workers,
+    "workers": _between(1, _WORKERS_MAX),
     "shutdown_s": _between(1, _SHUTDOWN_S_MAX),
     "requests_at_once": _between(0, _REQUESTS_MAX),
     "writes_per_s": _between(0, _REQUESTS_MAX),

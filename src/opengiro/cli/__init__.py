@@ -75,12 +75,31 @@ def program(assembly: Assembly) -> typer.Typer:
 
     @app.command()
     def serve(
-        config: Config = None, workers: Annotated[int | None, typer.Option(help="Processes; SQLite has one.")] = None
+        config: Config = None,
+        workers: Annotated[int | None, typer.Option(help="Web processes; SQLite has one for everything.")] = None,
+        work: Annotated[
+            bool, typer.Option("--work/--no-work", help="Also work; without it `opengiro worker` has to run.")
+        ] = True,
     ) -> None:
         """Serve the API, the pages and the workers by the settings of `opengiro.toml` and the environment."""
         from opengiro.cli.serve import run_serve  # noqa: PLC0415  # as above
 
-        raise typer.Exit(run_serve(assembly, _settings(config, workers)))
+        raise typer.Exit(run_serve(assembly, _settings(config, workers), works=work))
+
+    @app.command()
+    def worker(config: Config = None) -> None:
+        """Ask banks, send webhooks and follow dates, on PostgreSQL; any number may run, on any machines."""
+        from opengiro.cli.worker import run_worker  # noqa: PLC0415  # as above
+
+        raise typer.Exit(run_worker(assembly, _settings(config)))
+
+    @app.command(hidden=True)
+    def child(role: str, descriptors: list[int]) -> None:
+        """Be a process of `opengiro serve --workers N`, which starts it."""
+        from opengiro.cli.child import run_child  # noqa: PLC0415  # as above
+        from opengiro.cli.line import Role  # noqa: PLC0415  # as above
+
+        raise typer.Exit(run_child(assembly, Role(role), descriptors))
 
     @app.command()
     def migrate(config: Config = None) -> None:

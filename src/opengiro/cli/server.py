@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ REQUEST_S = 20
 """Within this time a request has to be here as a whole."""
 
 _STUCK_MS = 30_000
+_BACKLOG = 2048
 
 
 class CannotStart(Exception):
@@ -44,22 +47,50 @@ def loop() -> Any:
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """Hold the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it: who stops reading is dropped
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
-        try:
-            listener.bind((host, port))
-        except PermissionError:
-            raise CannotStart(f"Port {port} is not ours to take: choose one above 1023 with --port.") from None
-        except OSError as trouble:
-            if trouble.errno != errno.EADDRINUSE:
-                raise CannotStart(f"{host} is no address of this machine: {trouble.strerror}.") from None
-            text = f"Port {port} is already in use: stop what runs there, or choose another with --port."
-            raise CannotStart(text) from None
-        listener.listen(2048)
+    with _bound(host, port) as listener:
+        listener.listen(_BACKLOG)
         yield listener
+
+
+@contextlib.contextmanager
+def sharing_port(host: str, port: int, count: int) -> Iterator[list[socket.socket]]:
+    """Hold the port once for each of several processes.
+
+    Linux spreads connections evenly over sockets of one port, each with a queue of its own; from one shared queue
+    the process that sleeps lightest would take most. Elsewhere they do share one.
+    """
+    with contextlib.ExitStack() as held:
+        if not sys.platform.startswith("linux"):
+            yield [held.enter_context(listening(host, port))] * count
+            return
+        with _bound(host, port):  # sockets that share a port would share it with another server of ours, too
+            pass
+        listeners = [held.enter_context(_bound(host, port, shared=True)) for _ in range(count)]
+        for listener in listeners:
+            listener.listen(_BACKLOG)
+        yield listeners
+
+
+def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it: who stops reading is dropped
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_MS)
+    try:
+        listener.bind((host, port))
+    except OSError as trouble:
+        listener.close()
+        if isinstance(trouble, PermissionError):
+            text = f"Port {port} is not ours to take: choose one above 1023 with --port."
+        elif trouble.errno == errno.EADDRINUSE:
+            text = f"Port {port} is already in use: stop what runs there, or choose another with --port."
+        else:
+            text = f"{host} is no address of this machine: {trouble.strerror}."
+        raise CannotStart(text) from None
+    return listener
 
 
 @contextlib.contextmanager
@@ -120,10 +151,25 @@ class Server(uvicorn.Server):
         )
         self._ready = ready
 
+    async def serve_until(self, stop: asyncio.Event | None, listener: socket.socket) -> None:
+        """Serve until a signal, or until `stop` is set."""
+        watch = asyncio.create_task(self._stop_when(stop)) if stop else None
+        try:
+            await self.serve([listener])
+        finally:
+            if watch:
+                watch.cancel()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is here by now stays: looking through it again and again would only cost
         self._ready()
+
+    async def _stop_when(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stop(signal.SIGTERM)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
