@@ -1,0 +1,56 @@
+"""What goes wrong, one function a fault; each returns how to mend it, as a machine that boots again would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.ha import network
+from tests.faults.ha.cluster import Cluster
+
+Mend = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault and how long at most nothing may be promised because of it."""
+
+    name: str
+    strike: Callable[[Cluster], Mend]
+    outage_s_max: float
+
+
+def kill_primary(cluster: Cluster) -> Mend:
+    """Kill Patroni and PostgreSQL of the primary with signal 9."""
+    struck = cluster.primary()
+    cluster.kill_database(struck)
+    return lambda: cluster.start_patroni(struck)
+
+
+def switch_over(cluster: Cluster) -> Mend:
+    """Hand the primary's part to the synchronous standby, as before maintenance."""
+    cluster.switch_over()
+    return lambda: None
+
+
+def cut_primary_off(cluster: Cluster) -> Mend:
+    """Pull the cable of the primary, whose processes go on."""
+    struck = cluster.primary()
+    network.cut(struck)
+    return lambda: network.join(struck)
+
+
+def mute_primary(cluster: Cluster) -> Mend:
+    """Let the primary hear everybody and be heard by nobody."""
+    struck = cluster.primary()
+    network.mute(struck)
+    return lambda: network.unmute(struck)
+
+
+UNPLANNED_S, PLANNED_S = 25.0, 5.0
+FAULTS = (
+    Fault("kill", kill_primary, UNPLANNED_S),
+    Fault("switchover", switch_over, PLANNED_S),
+    Fault("isolate", cut_primary_off, UNPLANNED_S),
+    Fault("mute", mute_primary, UNPLANNED_S),
+)
