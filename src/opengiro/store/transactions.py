@@ -34,7 +34,7 @@ class Transactions:
         given = [merchant_id, *params]
         # Fragments come from the dialects' own code and values travel as parameters, so no input becomes SQL.
         ((total,),) = await self.engine.fetch_text(f"SELECT COUNT(*) FROM ({both}) AS found", given)  # noqa: S608
-        order = "ORDER BY created_us DESC, payment_id DESC, ordinal DESC"
+        order = "ORDER BY created_us DESC, payment_id DESC, ordinal DESC NULLS LAST"
         paged = f"{both} {order} LIMIT ${len(given) + 1} OFFSET ${len(given) + 2}"
         rows = await self.engine.fetch_text(paged, [*given, limit, offset])
         return [(payment_id, ordinal) for payment_id, ordinal, _ in rows], total
