@@ -12,6 +12,9 @@ from opengiro.store.statements import read, statements
 
 WITHOUT_A_TENANT = {
     "banks": "a directory shared by all",
+    "duties": "work that one process does for all",
+    "house_keys": "keys of the whole house",
+    "versions": "what processes hold in memory",
     "claim_codes": "a code to scan or type names no merchant, so this leads to it",
     "link_codes": "a link names no merchant, so this leads to it",
     "logins": "a user name names no merchant, so this leads to it",
@@ -20,6 +23,7 @@ WITHOUT_A_TENANT = {
 
 SCANS = {
     "load_merchants": "start-up lists every tenant",
+    "load_clock_offsets": "every process tells the time of all merchants",
     "load_expired": "the expiry worker serves all merchants",
     "claim_due_attempts": "the observer serves all merchants",
     "load_due_schedules": "the schedule worker serves all merchants",

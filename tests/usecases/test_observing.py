@@ -90,9 +90,9 @@ async def test_an_attempt_whose_asker_died_is_asked_about_again_after_a_minute(w
     world.time.forward(seconds=5)
     store = world.core.store.attempts
     now = int(world.time().timestamp() * 1_000_000)
-    assert len(await store.claim_due(now, 0, 60_000_000, 10)) == 1
-    assert await store.claim_due(now + 59_000_000, 0, 60_000_000, 10) == []
-    assert len(await store.claim_due(now + 60_000_000, 0, 60_000_000, 10)) == 1
+    assert len(await store.claim_due(now, 0, 60_000_000, 10, 10)) == 1
+    assert await store.claim_due(now + 59_000_000, 0, 60_000_000, 10, 10) == []
+    assert len(await store.claim_due(now + 60_000_000, 0, 60_000_000, 10, 10)) == 1
 
 
 async def test_a_claim_follows_its_own_merchants_clock_not_the_furthest_in_the_house(world: World) -> None:
@@ -101,8 +101,8 @@ async def test_a_claim_follows_its_own_merchants_clock_not_the_furthest_in_the_h
     world.time.forward(seconds=5)
     store, furthest = world.core.store.attempts, world.core.clock.furthest_us()
     now = int(world.time().timestamp() * 1_000_000)
-    assert len(await store.claim_due(now, furthest, 60_000_000, 10)) == 1
-    assert len(await store.claim_due(now + 61_000_000, furthest, 60_000_000, 10)) == 1
+    assert len(await store.claim_due(now, furthest, 60_000_000, 10, 10)) == 1
+    assert len(await store.claim_due(now + 61_000_000, furthest, 60_000_000, 10, 10)) == 1
 
 
 async def test_one_bank_that_breaks_keeps_no_other_payment_waiting(world: World) -> None:

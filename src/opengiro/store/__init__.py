@@ -11,6 +11,7 @@ from opengiro.store.banks import Banks
 from opengiro.store.claims import Claims
 from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Unavailable, Write
+from opengiro.store.house import House, HouseKeys
 from opengiro.store.links import Links
 from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.occurrences import Occurrences
@@ -36,6 +37,8 @@ class Store:
         self.engine = engine
         self.vault = vault
         self.merchants = Merchants(engine)
+        self.house = House(engine)
+        self.keys = HouseKeys(engine, vault)
         self.applications = Applications(engine)
         self.tokens = Tokens(engine, vault)
         self.sessions = Sessions(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -71,12 +72,17 @@ class Attempts:
         rows = await self.engine.fetch("load_attempt_by_ticket", merchant_id, self.vault.fingerprint(ticket))
         return self._from_row(rows[0]) if rows else None
 
-    async def claim_due(self, now_us: int, furthest_us: int, lease_us: int, limit: int) -> list[tuple[int, int]]:
-        """Take due attempts, (merchant_id, payment_id) each; untouched ones come back after the lease."""
+    async def claim_due(
+        self, now_us: int, furthest_us: int, lease_us: int, limit: int, at_bank: int, but: Iterable[str] = ()
+    ) -> list[tuple[int, int, str]]:
+        """Take due attempts, (merchant_id, payment_id, bank_id) each; untouched ones come back after the lease.
+
+        At most `at_bank` of them are at one bank, and none at the banks of `but`.
+        """
         horizon = now_us + furthest_us
-        write = Write("claim_due_attempts", (now_us, horizon, lease_us, limit), None)
+        write = Write("claim_due_attempts", (now_us, horizon, lease_us, limit, at_bank, " ".join(but)), None)
         (rows,) = await self.engine.commit([write])
-        return [(merchant_id, payment_id) for merchant_id, payment_id in rows]
+        return [(merchant_id, payment_id, bank_id) for merchant_id, payment_id, bank_id in rows]
 
     def insert(self, attempt: Attempt, ticket: str) -> Write:
         """Return the write that makes the attempt durable before a byte goes to the bank."""

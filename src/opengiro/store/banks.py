@@ -9,6 +9,7 @@ import msgspec
 
 from opengiro.domain.banks import Bank
 from opengiro.store.engines import Write
+from opengiro.store.house import BANKS, changed
 
 if TYPE_CHECKING:
     from opengiro.store.engines import Engine
@@ -33,7 +34,7 @@ class Banks:
             Write("upsert_bank", (bank.bank_id, bank.number, bank.connector, msgspec.json.encode(bank).decode()))
             for bank in banks
         ]
-        await self._engine.commit(writes)
+        await self._engine.commit([*writes, changed(BANKS)])
         await self.load()
 
     def all(self) -> list[Bank]:

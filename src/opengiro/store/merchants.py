@@ -11,6 +11,7 @@ import msgspec
 from opengiro.domain.clock import from_us, to_us
 from opengiro.domain.merchants import Application, Merchant
 from opengiro.store.engines import Row, Write
+from opengiro.store.house import CLOCKS, changed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,6 +67,10 @@ class Merchants:
         """Return every merchant without settings, and its clock's offset in microseconds."""
         return [(_merchant(row[:5], {}), row[5]) for row in await self.engine.fetch("load_merchants")]
 
+    async def offsets(self) -> dict[int, int]:
+        """Return by how many microseconds each clock is off that somebody moved."""
+        return dict(await self.engine.fetch("load_clock_offsets"))
+
     async def save(self, merchant: Merchant, at: datetime) -> None:
         """Add a new merchant."""
         m = merchant
@@ -75,7 +80,7 @@ class Merchants:
 
     async def save_offset(self, merchant_id: int, offset_us: int, *, back_to: datetime | None = None) -> None:
         """Keep how far a merchant's clock was moved; what is due after `back_to`, when it moved back, is due then."""
-        writes = [Write("update_clock_offset", (merchant_id, offset_us))]
+        writes = [Write("update_clock_offset", (merchant_id, offset_us)), changed(CLOCKS)]
         if back_to is not None:
             for name in ("hasten_attempts", "hasten_all_deliveries", "end_pauses"):
                 writes.append(Write(name, (merchant_id, to_us(back_to)), None))

@@ -75,6 +75,7 @@ class Claim:
 
     endpoint: Endpoint
     delivery: Delivery
+    until: datetime  #: when its lease ends, in real time
 
     @property
     def webhook(self) -> Webhook:
@@ -94,7 +95,7 @@ async def claim_deliveries(core: Core, slots: Callable[[Webhook], int]) -> list[
         door.claim(one.webhook, core.now(one.webhook.merchant_id), real + LEASE, room) for one, room in wanted
     )
     return [
-        Claim(endpoint, delivery)
+        Claim(endpoint, delivery, real + LEASE)
         for (endpoint, _), rows in zip(wanted, results, strict=True)
         for delivery in door.claimed(rows)
     ]
@@ -106,6 +107,8 @@ async def deliver_event(core: Core, claim: Claim, render: Render, send: Send) ->
         delivery = await _fix_body(core, claim, render)
         merchant = await core.merchant(delivery.merchant_id)
         headers, sent = _request(core, claim.endpoint, delivery, merchant)
+        if core.clock.real() >= claim.until:
+            return None  # we were frozen or starved; somebody else sends it
         outcome = await send(claim.webhook.url, headers, sent)
         await _keep(core, replace(claim, delivery=delivery), headers, outcome)
     except Conflict:

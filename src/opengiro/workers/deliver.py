@@ -6,6 +6,7 @@ It wakes when moves were saved, when an attempt ended, and twice a second for wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from opengiro.domain.clock import EPOCH, to_us
-from opengiro.store import Conflict
+from opengiro.store import Conflict, Unavailable
 from opengiro.usecases.deliver_event import Claim, Render, Send, claim_deliveries, deliver_event, note_malfunction
+from opengiro.workers.outage import Outage
 
 if TYPE_CHECKING:
     from opengiro.domain.deliveries import Webhook
@@ -40,6 +42,7 @@ class Deliverer:
         self._in_flight: Counter[tuple[int, int]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed_at = self._cleaned_at = EPOCH
+        self._outage = Outage(_log)
 
     @property
     def busy(self) -> bool:
@@ -69,7 +72,11 @@ class Deliverer:
     async def _try_turn(self) -> None:
         try:
             await self.turn()
-        except Exception:  # noqa: BLE001  # a database that is busy or away must not end deliveries for good
+            self._outage.is_over()
+        except Unavailable as away:
+            self._outage.goes_on(away)
+            await asyncio.sleep(self._outage.pause_s)
+        except Exception:  # noqa: BLE001  # what nobody foresaw must not end deliveries for good
             _log.exception("delivery_turn_failed")
 
     async def _wait(self) -> None:
@@ -96,8 +103,11 @@ class Deliverer:
         try:
             await deliver_event(self._core, claim, self._renders[claim.webhook.dialect], self._send)
         except asyncio.CancelledError:
-            await self._core.store.commit([self._core.store.deliveries.free(claim.delivery)])
+            with contextlib.suppress(Unavailable):  # then its lease frees it
+                await self._core.store.commit([self._core.store.deliveries.free(claim.delivery)])
             raise
+        except Unavailable:
+            return  # the loop says so; it is due again after its lease, by the same bytes under the same id
         except Exception:  # noqa: BLE001  # one poisoned event must not stop the others
             await self._note_malfunction(claim)
         finally:
@@ -108,7 +118,7 @@ class Deliverer:
         _log.exception("delivery_failed_inside", payment_id=delivery.payment_id, webhook_id=delivery.webhook_id)
         try:
             await note_malfunction(self._core, claim)
-        except Conflict:
+        except (Conflict, Unavailable):
             _log.warning("delivery_claim_lost", payment_id=delivery.payment_id, webhook_id=delivery.webhook_id)
 
     def _release(self, webhook: Webhook) -> None:

@@ -11,6 +11,7 @@ A task that is cancelled never reaches the server: asyncpg would cancel a COMMIT
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ _TRIES = 3
 _Job = tuple[Sequence[Write], asyncio.Future[list[list[Row]]]]
 
 
+_ONLY_SQLITE = re.compile(r"/\*sqlite\*/.*?/\*end\*/", re.DOTALL)
 class Postgres:
     """A PostgreSQL server; every commit is on its disk (and its standbys', if it has to) before it is acknowledged."""
 
@@ -200,8 +202,8 @@ class Postgres:
 
 
 def translate(sql: str) -> str:
-    """Let PostgreSQL see what only it understands: `/*postgres … */` in a statement."""
-    return sql.replace("/*postgres ", "").replace(" */", "")
+    """Let PostgreSQL see what only it understands, `/*postgres … */`, and nothing from `/*sqlite*/` to `/*end*/`."""
+    return _ONLY_SQLITE.sub("", sql).replace("/*postgres ", "").replace(" */", "")
 
 
 def _shape(writes: Sequence[Write]) -> tuple[str, ...]:

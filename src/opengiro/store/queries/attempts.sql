@@ -24,15 +24,38 @@ FROM attempts WHERE merchant_id = $1 AND ticket_hash = $2;
 
 -- name: claim_due_attempts
 -- Take attempts that are due by pushing their next question ahead on their merchant's clock: whoever updates the row
--- asks the bank.
+-- asks the bank. Of each bank at most $5 are taken, and none of those in $6, apart by spaces: who has many that are
+-- due, because it hangs, holds up no other. PostgreSQL goes through the banks that have any, index entry by entry.
+WITH /*postgres RECURSIVE bank AS (
+    (SELECT a.bank_id FROM attempts a WHERE a.phase <> 'ended' AND a.next_ask_us IS NOT NULL ORDER BY a.bank_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT a.bank_id FROM attempts a
+        WHERE a.phase <> 'ended' AND a.next_ask_us IS NOT NULL AND a.bank_id > bank.bank_id ORDER BY a.bank_id LIMIT 1)
+    FROM bank WHERE bank.bank_id IS NOT NULL), */ due AS MATERIALIZED (
+    /*sqlite*/
+    SELECT merchant_id, payment_id, ordinal FROM (
+        SELECT a.merchant_id, a.payment_id, a.ordinal, a.next_ask_us,
+            ROW_NUMBER() OVER (PARTITION BY a.bank_id ORDER BY a.next_ask_us) AS place
+        FROM attempts a JOIN merchants m ON m.merchant_id = a.merchant_id
+        WHERE a.phase <> 'ended' AND a.next_ask_us <= $2 AND a.next_ask_us <= $1 + m.clock_offset_us
+            AND ' ' || $6 || ' ' NOT LIKE '% ' || a.bank_id || ' %') AS ranked
+    WHERE place <= $5 ORDER BY next_ask_us LIMIT $4
+    /*end*/
+    /*postgres SELECT one.merchant_id, one.payment_id, one.ordinal
+    FROM bank CROSS JOIN LATERAL (
+        SELECT a.merchant_id, a.payment_id, a.ordinal, a.next_ask_us
+        FROM attempts a JOIN merchants m ON m.merchant_id = a.merchant_id
+        WHERE a.bank_id = bank.bank_id AND a.phase <> 'ended' AND a.next_ask_us <= $2
+            AND a.next_ask_us <= $1 + m.clock_offset_us
+        ORDER BY a.next_ask_us LIMIT $5 FOR UPDATE OF a SKIP LOCKED) AS one
+    WHERE ' ' || $6 || ' ' NOT LIKE '% ' || bank.bank_id || ' %'
+    ORDER BY one.next_ask_us LIMIT $4 */
+)
 UPDATE attempts SET next_ask_us = $1 + $3
     + (SELECT o.clock_offset_us FROM merchants o WHERE o.merchant_id = attempts.merchant_id)
-WHERE (merchant_id, payment_id, ordinal) IN (
-    SELECT a.merchant_id, a.payment_id, a.ordinal
-    FROM attempts a JOIN merchants m ON m.merchant_id = a.merchant_id
-    WHERE a.phase <> 'ended' AND a.next_ask_us <= $2 AND a.next_ask_us <= $1 + m.clock_offset_us
-    ORDER BY a.next_ask_us LIMIT $4)
-RETURNING merchant_id, payment_id;
+WHERE (merchant_id, payment_id, ordinal) IN (SELECT d.merchant_id, d.payment_id, d.ordinal FROM due d)
+RETURNING merchant_id, payment_id, bank_id;
 
 -- name: hasten_attempts
 -- The merchant's clock was moved back: what was due in a future that is off again is due now.

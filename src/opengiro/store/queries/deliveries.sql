@@ -48,7 +48,7 @@ WHERE (merchant_id, webhook_id, payment_id, ordinal) IN (
             SELECT 1 FROM deliveries e
             WHERE e.merchant_id = $1 AND e.webhook_id = $2 AND e.payment_id = d.payment_id
                 AND e.ordinal < d.ordinal AND e.stage IN ('waiting', 'sending'))
-    ORDER BY d.due_us, d.payment_id, d.ordinal LIMIT $5)
+    ORDER BY d.due_us, d.payment_id, d.ordinal LIMIT $5 /*postgres FOR UPDATE OF d SKIP LOCKED */)
     AND stage = 'waiting'
 RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed, about;
 

@@ -8,6 +8,10 @@ SELECT merchant_id, domain, name, legal_name, zone FROM merchants WHERE merchant
 -- Every tenant of the house, for start-up and operators.
 SELECT merchant_id, domain, name, legal_name, zone, clock_offset_us FROM merchants ORDER BY merchant_id;
 
+-- name: load_clock_offsets
+-- The clocks that somebody moved, for whoever has to tell the time; there are few.
+SELECT merchant_id, clock_offset_us FROM merchants WHERE clock_offset_us <> 0;
+
 -- name: update_clock_offset
 UPDATE merchants SET clock_offset_us = $2 WHERE merchant_id = $1;
 
