@@ -27,7 +27,7 @@ from opengiro.store.migrate import migrate_at_start
 from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import Vault, open_vault
 from opengiro.usecases import Core
-from opengiro.web.api import api
+from opengiro.web.api import Api, pages
 from opengiro.web.checkout.routes import away_for_now, checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.limits.gate import Gate
@@ -89,10 +89,11 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     """Return the server as one ASGI app; `more` routes come first, as a laptop's extra programs do."""
     routes = [Route("/healthz", _healthz), *more, *checkout(core, FAREWELLS), *widget(core, RECEIPTS), *live(core)]
     for dialect in DIALECTS:
-        routes += [*dialect.pages(core), *api(core, dialect)]
+        routes += [*dialect.pages(core), *pages(dialect)]
     https = settings.own_url.startswith("https:")
     troubles: dict[Any, Any] = {HTTPException: dead_end, Unavailable: away_for_now}
-    app = SecurityHeaders(Starlette(routes=routes, exception_handlers=troubles), https=https)
+    rest = Starlette(routes=routes, exception_handlers=troubles)
+    app = SecurityHeaders(Api(core, DIALECTS, rest), https=https)
     quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
     return Gate(app, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from opengiro.domain.identifiers import link_code
 from opengiro.settings import Settings
-from opengiro.wiring import web_app
+from opengiro.wiring import DIALECTS, web_app
 from tests.banq import Banq
 
 CODE = re.compile(r"[A-Za-z0-9]{11}")
@@ -112,9 +114,12 @@ async def test_a_payer_without_a_shop_to_go_back_to_is_not_offered_to_leave(banq
 
 
 async def test_nothing_else_of_the_server_has_an_address_like_a_link(banq: Banq) -> None:  # BD33
-    app = web_app(banq.house.core, Settings(data=banq.house.data))
-    routes = app._app.routes  # type: ignore[attr-defined]
-    paths = [one.path for one in routes if isinstance(one, Route | Mount)]
+    app: Any = web_app(banq.house.core, Settings(data=banq.house.data))
+    while not isinstance(app, Starlette):
+        app = getattr(app, "_app", None) or app._rest
+    paths = [one.path for one in app.routes if isinstance(one, Route | Mount)]
+    for dialect in DIALECTS:
+        paths += [prefix + one.path for one in dialect.routes for prefix in (dialect.prefix, "") if prefix or one.bare]
     assert len(paths) > 50
     alike = [path for path in paths if CODE.fullmatch(path.strip("/")) and path.count("/") == 1]
     assert alike == []
