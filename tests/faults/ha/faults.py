@@ -18,13 +18,19 @@ class Fault:
     name: str
     strike: Callable[[Cluster], Mend]
     outage_s_max: float
+    moves: bool = True  #: whether another node becomes the primary
 
 
 def kill_primary(cluster: Cluster) -> Mend:
     """Kill Patroni and PostgreSQL of the primary with signal 9."""
-    struck = cluster.primary()
-    cluster.kill_database(struck)
+    struck = _killed(cluster)
     return lambda: cluster.start_patroni(struck)
+
+
+def crash_primary(cluster: Cluster) -> Mend:
+    """Kill the same, but let the service manager start Patroni again at once."""
+    cluster.start_patroni(_killed(cluster))
+    return lambda: None
 
 
 def switch_over(cluster: Cluster) -> Mend:
@@ -47,9 +53,16 @@ def mute_primary(cluster: Cluster) -> Mend:
     return lambda: network.unmute(struck)
 
 
+def _killed(cluster: Cluster) -> int:
+    struck = cluster.primary()
+    cluster.kill_database(struck)
+    return struck
+
+
 UNPLANNED_S, PLANNED_S = 25.0, 5.0
 FAULTS = (
     Fault("kill", kill_primary, UNPLANNED_S),
+    Fault("crash", crash_primary, UNPLANNED_S, moves=False),
     Fault("switchover", switch_over, PLANNED_S),
     Fault("isolate", cut_primary_off, UNPLANNED_S),
     Fault("mute", mute_primary, UNPLANNED_S),

@@ -51,8 +51,11 @@ def run_round(cluster: Cluster, fault: Fault, port: int, token: str) -> Round:
     work = Load(port, token)
     work.start()
     time.sleep(BEFORE_S)
-    struck = time.monotonic()
+    primary, struck = cluster.primary(), time.monotonic()
     mend = fault.strike(cluster)
+    if fault.moves:
+        cluster.wait(lambda: cluster.has_moved(primary), "another primary")
+    time.sleep(AFTER_S)
     cluster.wait(lambda: _flows(work), f"payments after {fault.name}")
     mend()
     cluster.wait(cluster.is_whole, "a whole cluster")
