@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 LOCKED := requirements/run.txt requirements/build.txt requirements/dev.txt
 PROJECTS := pyproject.toml $(wildcard kit/pyproject.toml examples/shop/pyproject.toml)
-PYTHON_CODE := src tests $(wildcard kit/src examples/shop/src)
+PYTHON_CODE := src tests bench $(wildcard kit/src examples/shop/src)
 BROWSER_CODE := $(shell find src examples -path '*/static/*.js' 2>/dev/null)
 
 # Two test processes halve the wait; more than that and browsers starve each other on a small machine.
@@ -16,7 +16,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 TSC := node_modules/.installed
 
-.PHONY: help install demo test lint lint-python lint-browser format lock clean
+.PHONY: help install demo test bench lint lint-python lint-browser format lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: install ## Start everything on this machine: server, sandbox banks, demo s
 test: $(DEV) ## Install what the tests need and run them all (ARGS="-k word" narrows)
 	@tools/browser
 	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+bench: $(RUN) ## Measure everything beside the databases, within ten minutes (ARGS="--only create --rounds 1" narrows)
+	.venv/bin/python -m bench $(ARGS)
 
 lint: lint-python lint-browser ## Check style, types and who may import whom
 

@@ -197,7 +197,7 @@ def serving(**settings: object) -> Iterator[Server]:
         made = [_merchant(folder, domain) for domain in ("kites", "boats")]
         process = subprocess.Popen(
             [OPENGIRO, "serve"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment()
-        )  # noqa: S603
+        )
         try:
             _await(port)
             yield Server(port, (_token(port, made[0]), _token(port, made[1])), process.pid)
@@ -208,8 +208,8 @@ def serving(**settings: object) -> Iterator[Server]:
 
 def _merchant(folder: Path, domain: str) -> dict[str, Any]:
     options = ["--legal-name", f"{domain} SARL", "--domain", domain, "--zone", "Europe/Paris"]
-    command = [OPENGIRO, "merchant", "create", domain, *options, "--redirect-uri", REDIRECT_URI]
-    run = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True)  # noqa: S603
+    command: list[str | Path] = [OPENGIRO, "merchant", "create", domain, *options, "--redirect-uri", REDIRECT_URI]
+    run = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True)
     printed: dict[str, Any] = json.loads(run.stdout)
     return printed
 

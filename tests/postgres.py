@@ -1,6 +1,6 @@
-"""A PostgreSQL server of the tests' own: started once a test process, and gone with it.
+"""A PostgreSQL server of the tests' own: started once a test process, in memory, and gone with it.
 
-It does not wait for its disk, so it proves nothing about durability; what does makes a server of its own.
+It does not wait for a disk, so it proves nothing about durability; what does makes a server of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from opengiro.store.engines.postgres import Postgres
 from opengiro.store.migrate import migrate
 
 BINARIES = "/usr/lib/postgresql/*/bin"
+MEMORY = Path("/dev/shm")  # noqa: S108  # nothing in it has to last
 USER = "postgres"
 MISSING = "PostgreSQL 15 or newer is not here; tools/postgres says how to install it"
 _FAST = {
@@ -40,7 +41,7 @@ _FAST = {
 _numbers = count()
 _GUARD = """
 read -r _ && exit
-kill -INT "$1"
+kill -QUIT "$1"
 while kill -0 "$1"; do sleep 0.1; done
 rm -rf "$2"
 """
@@ -81,7 +82,7 @@ def running() -> Server:
     """Return the server, started the first time; without PostgreSQL a developer's run skips and a build fails."""
     if binary("postgres") is None and os.environ.get("CI") != "true":
         pytest.skip(MISSING)
-    server = Server(Path(tempfile.mkdtemp(prefix="opengiro-pg-")), _FAST)
+    server = Server(Path(tempfile.mkdtemp(prefix="opengiro-pg-", dir=MEMORY if MEMORY.is_dir() else None)), _FAST)
     server.start()
     atexit.register(server.remove)
     return server
@@ -151,8 +152,8 @@ class Server:
             self._guard = None
 
     def remove(self) -> None:
-        """Stop it and forget its data; a crash would leave shared memory behind that nobody cleans up."""
-        self.stop()
+        """Stop it and forget its data."""
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def sql(self, text: str, database: str = "postgres") -> str:

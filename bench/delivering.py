@@ -1,0 +1,160 @@
+"""Webhooks: how many a second leave a backlog, and how soon a move is told while half of the endpoints hang.
+
+The time of a move is that of its row, which was decided just before its commit: latencies here are a little too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.crowd import payments
+from bench.figures import Figure, p50_p99
+from bench.filling import fill
+from bench.growing import finished_payment
+from bench.places import NAMES, Place, twin
+from bench.plan import SMALL, Scene
+from bench.sink import Arrival, Sink, sinking
+from bench.site import Running, Site
+from bench.wire import CANCEL
+
+ENDPOINTS = 20
+GROUP = "webhooks"
+_MOVES_PER_S = 12
+_PATIENCE_S = 40
+_LAST_S = 5
+"""How long webhooks may still come when the last move is made."""
+
+
+def deliver(scene: Scene) -> None:
+    """Measure both on the engine that production uses, and the backlog on the other one too."""
+    with sinking() as sink:
+        for place in scene.places:
+            _drain(scene, place, sink)
+        _follow_moves(scene, sink)
+
+
+def _drain(scene: Scene, place: Place, sink: Sink) -> None:
+    """Let a backlog of deliveries loose on the worker, round after round."""
+    site = twin(place, "backlog")
+    with site.serving() as running:
+        whole = finished_payment(running)
+    fill(site, whole, SMALL)
+    share = scene.plan.backlog // scene.plan.rounds // ENDPOINTS
+    with site.serving() as running:
+        _register(running, [sink.url(f"/ok/{number}") for number in range(ENDPOINTS)])
+        for number in range(scene.plan.rounds):
+            _queue(site, share, number * share)
+            arrivals = _gather(sink, share * ENDPOINTS)
+            times = [one.at for one in arrivals]
+            line = Figure(GROUP, f"{NAMES[place.kind]}, deliveries to {ENDPOINTS} endpoints", "/s")
+            scene.results.note(f"{place.kind}.deliveries", line, len(times) / (max(times) - min(times)))
+    scene.tell(f"webhooks: backlog on {place.kind}")
+
+
+def _queue(site: Site, count: int, after: int) -> None:
+    """Make the last move of so many finished payments due at every endpoint, in one transaction."""
+    now = time.time_ns() // 1000
+    chosen = (
+        f"SELECT merchant_id, payment_id, moved FROM payments ORDER BY payment_id DESC LIMIT {count} OFFSET {after}"
+    )
+    site.database.run(
+        "INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us) "
+        f"SELECT w.merchant_id, w.webhook_id, p.payment_id, p.moved, {now}, {now} "
+        f"FROM webhooks w CROSS JOIN ({chosen}) AS p"
+    )
+
+
+def _gather(sink: Sink, wanted: int) -> list[Arrival]:
+    """Return what came once all of it has; raises `TimeoutError`."""
+    found: dict[tuple[str, int], Arrival] = {}
+    deadline = time.monotonic() + _PATIENCE_S
+    while len(found) < wanted:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(found)} of {wanted} webhooks came within {_PATIENCE_S} s")
+        time.sleep(0.2)
+        for one in sink.report():
+            found.setdefault((one.path, one.payment_id), one)
+    return list(found.values())
+
+
+@dataclass(slots=True)
+class Side:
+    """A server whose webhooks are watched at the same healthy endpoints, whatever the others do."""
+
+    name: str
+    running: Running
+    waiting: list[int]  #: payments that have not moved yet
+
+    def move(self, count: int) -> None:
+        """Cancel payments at a steady pace: each is a move that all endpoints hear of."""
+        begun = time.monotonic()
+        for number in range(count):
+            time.sleep(max(0.0, begun + number / _MOVES_PER_S - time.monotonic()))
+            self.running.call("POST", f"/payments/{self.waiting.pop()}", CANCEL)
+
+    def moved_at(self) -> Mapping[int, float]:
+        """Return when each payment moved, in seconds since 1970."""
+        rows = self.running.site.database.rows("SELECT payment_id, at_us FROM moves WHERE ordinal = 1")
+        return {payment_id: at_us / 1e6 for payment_id, at_us in rows}
+
+
+def _follow_moves(scene: Scene, sink: Sink) -> None:
+    """Measure the time from a move to its first arrival, at healthy endpoints, with all healthy and with half dead."""
+    half = ENDPOINTS // 2
+    with contextlib.ExitStack() as stack:
+        sides = [
+            stack.enter_context(_side(scene, sink, "all", [f"/ok/a{number}" for number in range(ENDPOINTS)])),
+            stack.enter_context(
+                _side(
+                    scene,
+                    sink,
+                    "half",
+                    [f"/{'ok' if number < half else 'hang'}/h{number}" for number in range(ENDPOINTS)],
+                )
+            ),
+        ]
+        sink.report()
+        for number in range(scene.plan.rounds):
+            for side in sides:
+                _measure(scene, sink, side, half)
+            scene.tell(f"webhooks: round {number + 1} of {scene.plan.rounds}")
+
+
+def _measure(scene: Scene, sink: Sink, side: Side, half: int) -> None:
+    side.move(scene.plan.moves)
+    first = _first_arrivals(sink, {f"/ok/{side.name[0]}{number}" for number in range(half)}, scene.plan.moves * half)
+    moved_at = side.moved_at()
+    latencies = [(one.at - moved_at[one.payment_id]) * 1000 for one in first]
+    p50, p99 = p50_p99(latencies)
+    name = "all endpoints healthy" if side.name == "all" else "half of the endpoints hang"
+    scene.results.note(f"webhook.{side.name}", Figure(GROUP, f"move to first attempt, {name}", "ms p99"), p99, p50, p99)
+
+
+def _first_arrivals(sink: Sink, paths: set[str], wanted: int) -> list[Arrival]:
+    """Return the first arrival of each move at each of these endpoints."""
+    found: dict[tuple[str, int], Arrival] = {}
+    deadline = time.monotonic() + _LAST_S
+    while len(found) < wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+        for one in sink.report():
+            if one.path in paths:
+                found.setdefault((one.path, one.payment_id), one)
+    if len(found) < wanted:
+        raise TimeoutError(f"{len(found)} of {wanted} webhooks came to healthy endpoints within {_LAST_S} s")
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _side(scene: Scene, sink: Sink, name: str, paths: list[str]) -> Iterator[Side]:
+    with twin(scene.main, f"hooks_{name}").serving() as running:
+        _register(running, [sink.url(path) for path in paths])
+        made = payments(running, scene.plan.moves * scene.plan.rounds)
+        yield Side(name, running, made)
+
+
+def _register(running: Running, urls: list[str]) -> None:
+    for url in urls:
+        running.configure("POST", "/webhooks", {"url": url, "event": "PAYMENT_STATE_UPDATED"})

@@ -1,0 +1,245 @@
+"""The load generator: a process that keeps N connections busy, each with one request at a time (a closed loop).
+
+It reads a job as JSON and answers with a tally as JSON. Requests are bytes made beforehand; of an answer only the
+status and the length are read. One request costs it about 15 µs, so it never is what limits the server (the run
+measures that cost against a server that does nothing, and prints it).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, cycle
+from typing import Literal
+
+import msgspec
+
+from bench.figures import p50_p99
+
+KEY_LENGTH = 32
+COUNT_LENGTH = 12
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_KEPT = {
+    "id": re.compile(rb'"id": ?(?P<kept>\d+)'),
+    "seat": re.compile(rb'(?P<kept>"token": ?"[^"]+".*"id_payment": ?\d+)'),
+}
+_SETTLE_S = 30
+"""How long answers may take that are still due when the time is over."""
+
+
+Slot = Literal["key", "count"]
+
+
+class Made(msgspec.Struct, tag="made"):
+    """Requests of one form: between the pieces go, in turn, a random key and a count, both of a fixed length."""
+
+    pieces: list[str]
+    slots: list[Slot]
+    most: int = 10**COUNT_LENGTH  #: after so many the run ends
+
+
+class Given(msgspec.Struct, tag="given"):
+    """Requests that are sent as they are; `once` ends the run with the last of them."""
+
+    requests: list[str]
+    once: bool = False
+
+
+class Job(msgspec.Struct):
+    """What to send, where, for how long, over how many connections."""
+
+    port: int
+    requests: Made | Given
+    connections: int = 1
+    warm_s: float = 0.3
+    seconds: float = 1.0
+    host: str = "127.0.0.1"
+    keep: Literal["", "id", "seat"] = ""  #: what of each answer is wanted: a payment's id, or a live token and its id
+
+
+class Tally(msgspec.Struct):
+    """What came back. `acknowledged` counts every answer below 300, the warm-up and the end included."""
+
+    counted: int  #: answers below 300 inside the measured window
+    seconds: float  #: how long that window was
+    acknowledged: int
+    statuses: dict[str, int]
+    p50_ms: float
+    p99_ms: float
+    cost_us: float  #: what one request cost this process
+    kept: list[str] = []
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return self.counted / self.seconds
+
+    @property
+    def refused(self) -> int:
+        """How many answers were no success."""
+        return sum(self.statuses.values()) - self.acknowledged
+
+
+class _Connection:
+    __slots__ = ("begun", "buffer", "socket")
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address, timeout=_SETTLE_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.begun = 0.0
+        self.buffer = b""
+
+
+class Loader:
+    """One run of a job."""
+
+    def __init__(self, job: Job) -> None:
+        """Open the connections."""
+        self._job = job
+        self._requests = _requests(job.requests)
+        self._poll = select.epoll()
+        self._open: dict[int, _Connection] = {}
+        self._statuses: Counter[bytes] = Counter()
+        self._latencies: list[float] = []
+        self._acknowledged = 0
+        self._wanted = _KEPT.get(job.keep)
+        self._kept: list[str] = []
+        for _ in range(job.connections):
+            made = _Connection((job.host, job.port))
+            self._open[made.socket.fileno()] = made
+            self._poll.register(made.socket, select.EPOLLIN)
+
+    def run(self) -> Tally:
+        """Send until the time is over, then wait for the answers that are still due."""
+        job, clock = self._job, time.perf_counter
+        busy = sum([self._send(one) for one in self._open.values()])
+        busy = self._go(clock() + job.warm_s, busy)
+        self._latencies.clear()
+        before, begun, used = self._acknowledged, clock(), time.process_time()
+        busy = self._go(begun + job.seconds, busy)
+        seconds, used = clock() - begun, time.process_time() - used
+        counted, latencies = self._acknowledged - before, list(self._latencies)
+        self._requests = iter(())
+        self._go(clock() + _SETTLE_S, busy)
+        p50, p99 = p50_p99(latencies) if latencies else (0.0, 0.0)
+        return Tally(
+            counted=counted,
+            seconds=seconds,
+            acknowledged=self._acknowledged,
+            statuses={status.decode(): number for status, number in self._statuses.items()},
+            p50_ms=p50 * 1000,
+            p99_ms=p99 * 1000,
+            cost_us=used / max(1, len(latencies)) * 1e6,
+            kept=self._kept,
+        )
+
+    def _go(self, until: float, busy: int) -> int:
+        """Answer every answer with the next request until then; return how many connections still wait."""
+        poll, opened, clock = self._poll.poll, self._open, time.perf_counter
+        while busy and clock() < until:
+            for number, _ in poll(max(0.0, until - clock())):
+                one = opened[number]
+                if self._take(one) and not self._send(one):
+                    busy -= 1
+        return busy
+
+    def _send(self, one: _Connection) -> bool:
+        request = next(self._requests, None)
+        if request is None:
+            return False
+        one.begun = time.perf_counter()
+        one.socket.sendall(request)
+        return True
+
+    def _take(self, one: _Connection) -> bool:
+        """Read what came; return whether the answer is whole."""
+        data = one.socket.recv(65_536)
+        if not data:
+            raise ConnectionError("the server closed a connection")
+        if one.buffer:
+            data = one.buffer + data
+        size = _size(data)
+        if size is None or len(data) < size:
+            one.buffer = data
+            return False
+        one.buffer = b""
+        status = data[9:12]
+        self._latencies.append(time.perf_counter() - one.begun)
+        self._statuses[status] += 1
+        if status < b"300":
+            self._acknowledged += 1
+            if self._wanted and (found := self._wanted.search(data)):
+                self._kept.append(found["kept"].decode())
+        return True
+
+
+def _size(data: bytes) -> int | None:
+    """Return how long the whole answer is, or None while its head is not here."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    begin = data.find(b"\r\ncontent-length: ", 0, end)
+    if begin >= 0:  # as uvicorn writes it, which a search for any spelling would take twice as long to find
+        return end + 4 + int(data[begin + 18 : data.index(b"\r", begin + 18)])
+    found = _LENGTH.search(data, 0, end)
+    return end + 4 + (int(found[1]) if found else 0)
+
+
+def _requests(wanted: Made | Given) -> Iterator[bytes]:
+    if isinstance(wanted, Made):
+        return _made(wanted)
+    known = [text.encode("latin-1") for text in wanted.requests]
+    return iter(known) if wanted.once else cycle(known)
+
+
+def _made(wanted: Made) -> Iterator[bytes]:
+    holes = [b"%s" if slot == "key" else b"%012d" for slot in wanted.slots]
+    pieces = [text.encode("latin-1").replace(b"%", b"%%") for text in wanted.pieces]
+    form = b"".join(chain.from_iterable(zip(pieces, holes, strict=False))) + pieces[-1]
+    keyed = [slot == "key" for slot in wanted.slots]
+    for number, key in zip(range(wanted.most), _keys(), strict=False):
+        yield form % tuple([key if one else number for one in keyed])
+
+
+def _keys() -> Iterator[bytes]:
+    """Yield random keys; chance is asked for many at once, which is what it costs."""
+    while True:
+        text = os.urandom(KEY_LENGTH // 2 * 256).hex().encode()
+        yield from (text[at : at + KEY_LENGTH] for at in range(0, len(text), KEY_LENGTH))
+
+
+def load(job: Job) -> Tally:
+    """Run a job in a process of its own and return its tally."""
+    return load_all([job])[0]
+
+
+def load_all(jobs: Sequence[Job]) -> list[Tally]:
+    """Run jobs at the same time, each in a process of its own."""
+    command = [sys.executable, "-m", "bench.loader"]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in jobs]
+    for process, job in zip(processes, jobs, strict=True):
+        if process.stdin is not None:
+            process.stdin.write(msgspec.json.encode(job))
+            process.stdin.close()
+    told = [process.stdout.read() if process.stdout else b"" for process in processes]
+    ended = [process.wait() for process in processes]
+    if any(ended):
+        raise RuntimeError("a load generator failed")
+    return [msgspec.json.decode(one, type=Tally) for one in told]
+
+
+def main() -> None:
+    """Read a job, run it, tell the tally."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    sys.stdout.buffer.write(msgspec.json.encode(Loader(job).run()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""An OpenGiro under test: a folder with settings, its own database, and the processes an operator would start."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.databases import Database
+from bench.wire import REDIRECT_URI, credentials
+
+_OPENGIRO = Path(sys.executable).with_name("opengiro")
+_PATIENCE_S = 60
+_GREETING = "OpenGiro serves"
+ZONE = "Europe/Paris"
+_MERCHANT = ("Kites", "--legal-name", "Kites SARL", "--domain", "kites", "--zone", ZONE)
+
+
+@dataclass(slots=True)
+class Site:
+    """One server. `merchant` is what `opengiro merchant create` printed."""
+
+    folder: Path
+    database: Database
+    web_processes: int = 1
+    port: int = 0
+    merchant: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take a free port, unless one was given."""
+        self.port = self.port or free_port()
+
+    @property
+    def merchant_id(self) -> int:
+        """Whose payments are measured."""
+        return int(self.merchant["merchant_id"])
+
+    @property
+    def client(self) -> tuple[str, str]:
+        """Client id and secret."""
+        return self.merchant["client_id"], self.merchant["client_secret"]
+
+    def settle_in(self, banks: Sequence[dict[str, Any]]) -> None:
+        """Make the schema, a merchant and its banks by the operator's commands."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.run("migrate")
+        printed = self.run("merchant", "create", *_MERCHANT, "--redirect-uri", REDIRECT_URI)
+        self.merchant = json.loads(printed)
+        (self.folder / "banks.json").write_text(json.dumps(list(banks)))
+        self.run("bank", "import", "banks.json")
+
+    def twin(self, folder: Path, database: Database) -> Site:
+        """Return a site with the same keys, merchant and banks over a copy of the database."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("opengiro.db*", "*.log"), dirs_exist_ok=True)
+        return Site(folder, database, self.web_processes, merchant=self.merchant)
+
+    def run(self, *arguments: str) -> str:
+        """Run a command to its end and return what it printed."""
+        ended = subprocess.run(
+            [_OPENGIRO, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_S,
+        )
+        if ended.returncode:
+            raise RuntimeError(f"opengiro {' '.join(arguments[:2])} failed: {ended.stderr.strip()[-500:]}")
+        return ended.stdout
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[Running]:
+        """Run server and workers for as long as the block lasts."""
+        processes = ["--workers", str(self.web_processes)] if self.database.url else []
+        with (self.folder / "serve.log").open("wb") as log:
+            command: list[str | Path] = [_OPENGIRO, "serve", *processes]
+            process = subprocess.Popen(command, cwd=self.folder, env=self._environment(), stdout=log, stderr=log)
+            try:
+                running = Running(self, process)
+                running.wait()
+                yield running
+            finally:
+                _end(process)
+
+    def _environment(self) -> dict[str, str]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENGIRO_")}
+        ours = {"port": str(self.port), "private_hosts": "127.0.0.1", "shutdown_s": "1"}
+        if self.database.url:
+            ours["database_url"] = self.database.url
+        return plain | {f"OPENGIRO_{name.upper()}": value for name, value in ours.items()}
+
+
+@dataclass(slots=True)
+class Running:
+    """A site that serves; calls go over HTTP, one connection at a time."""
+
+    site: Site
+    process: subprocess.Popen[bytes]
+    _token: str = ""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.site.port
+
+    @property
+    def token(self) -> str:
+        """A service token, got once."""
+        if not self._token:
+            self._token = self.call("POST", "/auth/token", credentials(*self.site.client), token="")["token"]
+        return self._token
+
+    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str) -> Any:
+        """Call the wire and return the answer's JSON; anything but a success is an error here."""
+        token = self.token if token is None else token
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent |= {"authorization": f"Bearer {token}"} if token else {}
+        content = None if body is None else json.dumps(body)
+        sent |= {"content-type": "application/json"} if content else {}
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)) as line:
+            line.request(method, f"/2.0{path}", content, sent)
+            answer = line.getresponse()
+            told = answer.read()
+            if answer.status >= 300:
+                raise RuntimeError(f"{method} {path} was answered {answer.status}: {told[:300]!r}")
+            return json.loads(told or b"null")
+
+    def configure(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the wire as the merchant's operator."""
+        return self.call(method, path, body, token=self.site.merchant["config_token"])
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"opengiro serve ended: {self._said()}")
+            if _GREETING in self._said():
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"no answer on port {self.port}: {self._said()}")
+
+    def pids(self) -> list[int]:
+        """Return the process ids of everything that runs, children included."""
+        found = [self.process.pid]
+        for pid in found:
+            found += _children(pid)
+        return found
+
+    def _said(self) -> str:
+        return (self.site.folder / "serve.log").read_text(errors="replace")[-2000:]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, path.read_text().split())
+    return found
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
