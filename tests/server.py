@@ -167,7 +167,11 @@ async def open_house(data: Path, clock: Clock | None = None) -> AsyncIterator[Ho
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         settings = Settings(
-            data=data, port=port, private_hosts=frozenset({"*"}), database_url=engines.database_url(data)
+            data=data,
+            port=port,
+            private_hosts=frozenset({"*"}),
+            log_requests=False,
+            database_url=engines.database_url(data) if url is None else url,
         )
         async with open_core(settings) as opened, working(core := _timed(opened, clock), settings):
             shop = Merchant(merchant_id=1, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")

@@ -23,7 +23,7 @@ DISTRIBUTIONS = {
     "examples/shop": ("examples/shop/src/demo_shop",),
 }
 #: packages that are imported by another name than they are installed by
-IMPORTED_AS = {"argon2_cffi": "argon2"}
+IMPORTED_AS = {"argon2_cffi": "argon2", "opentelemetry_sdk": "opentelemetry"}
 OURS = {Path(package).name for packages in DISTRIBUTIONS.values() for package in packages}
 
 

@@ -45,6 +45,9 @@ class Settings:
     requests_at_once: int = 64  #: new requests a process works on at a time before it turns more away; 0 is no limit
     writes_per_s: int = 0  #: calls that change something, for each merchant; 0 is no limit
     reads_per_s: int = 0  #: calls that only read, for each merchant; 0 is no limit
+    log_requests: bool = True  #: one line for each request
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0  #: where Prometheus fetches; further processes take the next ports; 0 is nowhere
     root_key: bytes = field(default=b"", repr=False)  #: empty leaves it to the file `root.key`
 
     @property
@@ -150,6 +153,10 @@ def _secret(variable: str, path: Path) -> str:
 def _typed(name: str, variable: str, text: str) -> Value:
     """Return what the variable would be in the file: a number, a list apart by commas, or the text itself."""
     default = _DEFAULTS[name]
+    if isinstance(default, bool):
+        if text not in ("true", "false"):
+            raise WrongSetting(f"{variable} must be true or false, and is {text!r}.")
+        return text == "true"
     if isinstance(default, int):
         if not re.fullmatch("[0-9]{1,9}", text, re.ASCII):
             raise WrongSetting(f"{variable} must be a whole number, and is {text!r}.")
@@ -166,6 +173,12 @@ def _variable(name: str) -> str:
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
         raise ValueError(f"must be a text in quotes, and is {raw!r}")  # noqa: TRY004  # the file is wrong, not our caller
+    return raw
+
+
+def _flag(raw: object) -> bool:
+    if not isinstance(raw, bool):
+        raise ValueError(f"must be true or false, and is {raw!r}")  # noqa: TRY004  # as above
     return raw
 
 
@@ -268,6 +281,9 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "requests_at_once": _between(0, _REQUESTS_MAX),
     "writes_per_s": _between(0, _REQUESTS_MAX),
     "reads_per_s": _between(0, _REQUESTS_MAX),
+    "log_requests": _flag,
+    "metrics_host": _host,
+    "metrics_port": _between(0, 65535),
     "root_key": _root_key,
 }
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +22,7 @@ from opengiro.connectors import HttpLine
 from opengiro.connectors.berlin_group import CONNECTOR as BERLIN_GROUP
 from opengiro.connectors.test_bank import CONNECTOR as TEST_BANK
 from opengiro.dialects import banq, powens
+from opengiro.connectors.watched import watched
 from opengiro.domain.clock import Clock, from_us
 from opengiro.store import Store, Unavailable
 from opengiro.store.engines.choice import open_engine
@@ -29,6 +33,8 @@ from opengiro.store.vault import Vault, open_vault
 from opengiro.usecases import Core
 from opengiro.web.api import Api, pages
 from opengiro.web.checkout.routes import away_for_now, checkout, dead_end
+from opengiro.telemetry.journal import Journal
+from opengiro.telemetry.spans import begin as begin_tracing
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
@@ -37,6 +43,8 @@ from opengiro.web.live.routes import live
 from opengiro.web.widget.routes import widget
 from opengiro.workers.deliver import Deliverer
 from opengiro.workers.guard import Guard
+from opengiro.web.metrics import metrics
+from opengiro.web.watch import REQUEST_ID, Watch, names_of
 from opengiro.workers.observe import observe
 from opengiro.workers.post import Post
 from opengiro.workers.schedule import schedule
@@ -48,7 +56,8 @@ if TYPE_CHECKING:
     from opengiro.settings import Settings
     from opengiro.usecases.deliver_event import Event
 
-CONNECTORS = {one.name: one for one in (BERLIN_GROUP, TEST_BANK)}
+    from structlog.typing import EventDict
+CONNECTORS = {one.name: watched(one) for one in (BERLIN_GROUP, TEST_BANK)}
 DIALECTS = (powens.DIALECT, banq.DIALECT, banq.GRANTS)
 FAREWELLS = {powens.DIALECT.name: powens.farewell, banq.DIALECT.name: banq.farewell}
 RECEIPTS = {banq.DIALECT.name: banq.receipt}
@@ -95,7 +104,7 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     rest = Starlette(routes=routes, exception_handlers=troubles)
     app = SecurityHeaders(Api(core, DIALECTS, rest), https=https)
     quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
-    return Gate(app, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https)
+    return Gate(watch, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https)
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +135,8 @@ def main() -> None:
             structlog.processors.JSONRenderer(),
         ]
     )
-    program(Assembly(open_core=open_core, web_app=web_app, working=working))()
+    begin_tracing(os.environ)
+    program(Assembly(open_core=open_core, web_app=web_app, working=working, metrics=metrics))()
 
 
 def _render_powens(core: Core, event: Event) -> bytes:
@@ -136,3 +146,25 @@ def _render_powens(core: Core, event: Event) -> bytes:
 
 async def _healthz(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("ok\n")
+    watch = Watch(app, names_of(routes, DIALECTS), _journal() if settings.log_requests else None)
+            _name_request,
+@cache
+def _journal() -> Journal:
+    """Return the one journal of this process; what is in it at the end is written then."""
+    journal = Journal(_print)
+    atexit.register(journal.flush)
+    return journal
+
+
+def _print(lines: bytes) -> None:
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
+
+
+def _name_request(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Say during which request something was logged."""
+    if request_id := REQUEST_ID.get(None):
+        event.setdefault("request_id", request_id)
+    return event
+
+

@@ -14,7 +14,7 @@ from opengiro.settings import read_settings
 def command_line(words: Sequence[str]) -> dict[str, Any]:
     """Return what the command understands by these words; raises when it would refuse them. Nothing is run."""
     unused: Any = None
-    group: Any = typer.main.get_command(program(Assembly(unused, unused, unused)))
+    group: Any = typer.main.get_command(program(Assembly(unused, unused, unused, unused)))
     verb, *arguments = words
     context = group.commands[verb].make_context(verb, list(arguments))
     return dict(context.params)

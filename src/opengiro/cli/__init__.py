@@ -36,6 +36,7 @@ class Assembly:
     open_core: Callable[[Settings], AbstractAsyncContextManager[Core]]
     web_app: Callable[[Core, Settings, Sequence[BaseRoute]], ASGIApp]
     working: Callable[[Core, Settings], AbstractAsyncContextManager[None]]
+    metrics: Callable[[Core], ASGIApp]
 
 
 def program(assembly: Assembly) -> typer.Typer:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from opengiro.cli.serve import in_sentences
+from opengiro.cli.metrics import offering_metrics
+from opengiro.cli.sentences import in_sentences
 from opengiro.cli.server import CannotStart, loop
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ async def work(
     stop = stop or asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with assembly.open_core(settings) as core, assembly.working(core, settings):
+    async with (
+        assembly.open_core(settings) as core,
+        offering_metrics(assembly, core, settings),
+        assembly.working(core, settings),
+    ):
         gc.freeze()
         ready()
         await stop.wait()

@@ -62,6 +62,14 @@ class Deliveries:
         """Put back what somebody claimed who then died; `now_us` is real time."""
         await self.engine.commit([Write("free_lapsed_deliveries", (now_us,), None)])
 
+    async def backlog(self, now_us: int) -> tuple[int, int | None]:
+        """Return how many deliveries are due at endpoints in use (counted to a limit), and since when the oldest is.
+
+        `now_us` is real time; both figures follow each merchant's own clock.
+        """
+        ((due, oldest_us),) = await self.engine.fetch("load_backlog", now_us)
+        return due, oldest_us
+
     def free(self, delivery: Delivery) -> Write:
         """Return the write that gives a claim back unused."""
         return Write("free_delivery", (*_key(delivery), delivery.fence), None)

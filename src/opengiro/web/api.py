@@ -27,6 +27,7 @@ from opengiro.dialects import LOOPBACK, Answer, Call, Dialect, Receipt, Route
 from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.rights import Principal
 from opengiro.store import Unavailable
+from opengiro.telemetry.meters import FAULTS, REFUSALS
 from opengiro.usecases import Core
 from opengiro.usecases.authenticate import require
 from opengiro.usecases.recall_answer import claim_answer, keep_answer
@@ -87,6 +88,7 @@ class Api:
         if found is None:
             await self._rest(scope, receive, send)
             return
+        scope["endpoint"] = found[0].path  # tells which route it was, without what was in its path
         reply = await self._reply(*found, scope, receive)
         body, headers = reply.answer.body, reply.headers
         if reply.answer.status != 204:
@@ -109,7 +111,8 @@ class Api:
         return None
 
     async def _reply(self, place: _Place, path: dict[str, str], scope: Scope, receive: Receive) -> _Reply:
-        dialect, routes, number = place.dialect, place.routes, _request_number()
+        dialect, routes = place.dialect, place.routes
+        number = scope[VISIT].number if VISIT in scope else _request_number()
         route = routes.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if route is None:
             allowed = ", ".join([*routes, "HEAD"] if "GET" in routes else routes)
@@ -165,6 +168,7 @@ async def _guarded(dialect: Dialect, number: int, run: Awaitable[Answer]) -> _Re
     try:
         return _Reply(await run)
     except Refused as refused:
+        REFUSALS.labels(dialect.name, refused.why).inc()
         return _declined(dialect, number, refused)
     except Unavailable as away:
         _log.warning("database unavailable", request_id=number, said=str(away))
@@ -172,6 +176,7 @@ async def _guarded(dialect: Dialect, number: int, run: Awaitable[Answer]) -> _Re
     except ClientDisconnect:
         return _Reply(Answer(499, b""))
     except Exception:  # noqa: BLE001  # the single handler: what no one foresaw is logged once, and told to nobody
+        FAULTS.labels(dialect.name).inc()
         _log.exception("request failed", request_id=number)
         return _Reply(dialect.broke(number))
 

@@ -21,6 +21,8 @@ from yarl import URL
 from opengiro.domain.clock import real_now
 from opengiro.domain.deliveries import Failure, Outcome
 from opengiro.domain.retry import read_retry_after
+from opengiro.telemetry.meters import DELIVERIES
+from opengiro.telemetry.spans import span
 from opengiro.workers.guard import Guard, UnsafeUrl
 
 DEADLINE_S = 20.0
@@ -82,14 +84,17 @@ class Post:
         """Make one attempt; whatever the other side does becomes an outcome."""
         started = time.monotonic()
         heard = _Heard()
-        failure = await self._exchange(url, headers, body, heard)
+        with span("webhook"):
+            failure = await self._exchange(url, headers, body, heard)
+        took_s, came = time.monotonic() - started, f"{heard.status // 100}xx" if heard.status else failure
+        DELIVERIES.labels(came).observe(took_s)
         return Outcome(
             status=heard.status,
             failure=failure if heard.status is None else None,
             headers=heard.headers,
             body=bytes(heard.body[:BODY_MAX]),
             retry_after=read_retry_after(_first(heard.headers, "retry-after"), self._now()),
-            duration_ms=round((time.monotonic() - started) * 1000),
+            duration_ms=round(took_s * 1000),
         )
 
     async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard) -> Failure | None:

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 
 from opengiro.store.engines import Row, Unavailable
+from opengiro.telemetry.meters import CONNECTIONS
 
 CONNECT_S = 5.0
 """How long opening one may take."""
@@ -130,6 +131,9 @@ class Connections:
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._refused_at = 0.0
         self._watch: asyncio.Task[None] | None = None
+        CONNECTIONS.labels("open").set_function(lambda: len(self._open))
+        CONNECTIONS.labels("idle").set_function(lambda: len(self._idle))
+        CONNECTIONS.labels("awaited").set_function(lambda: len(self._waiters))
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:

@@ -23,6 +23,7 @@ from opengiro.store.engines.columns import Columns, columns_of, is_plain
 from opengiro.store.engines.connections import BROKEN, CLOSE_S, Connections
 from opengiro.store.engines.scripts import run_apart, run_together
 from opengiro.store.statements import statements
+from opengiro.telemetry.meters import BATCHES
 
 if TYPE_CHECKING:
     from opengiro.store.engines.connections import Connection
@@ -124,6 +125,7 @@ class Postgres:
                 _settle(batch, trouble)
             except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
                 if len(batch) == 1:
+            BATCHES.observe(len(batch))
                     _settle(batch, _verdict(trouble))
                 else:
                     await self._one_by_one(batch)

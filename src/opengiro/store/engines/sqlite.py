@@ -19,6 +19,7 @@ from typing import Any
 
 from opengiro.store.engines import Conflict, Row, Write
 from opengiro.store.statements import statements
+from opengiro.telemetry.meters import BATCHES
 
 _BATCH_MAX = 64
 _BUSY_TIMEOUT_MS = 5_000
@@ -108,6 +109,7 @@ class Sqlite:
 
     def _flush(self, batch: Sequence[_Job]) -> None:
         commands = [writes for writes, _ in batch]
+        BATCHES.observe(len(batch))
         for run in (self._run_together, self._run_apart):
             try:
                 self._writer.execute("BEGIN IMMEDIATE")

@@ -98,6 +98,21 @@ UPDATE deliveries SET stage = 'waiting', due_us = $4
 WHERE merchant_id = $1 AND webhook_id = $2 AND data_id = $3 AND stage IN ('delivered', 'parked', 'waiting')
 RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed, about;
 
+-- name: load_backlog
+-- What is due at endpoints that are in use and not paused, counted to 1000 for each, and since when in real time ($1).
+SELECT CAST(COALESCE(SUM(f.due), 0) AS BIGINT), MIN(f.oldest_us) FROM (
+    SELECT
+        (SELECT COUNT(*) FROM (
+            SELECT 1 FROM deliveries d
+            WHERE d.merchant_id = w.merchant_id AND d.webhook_id = w.webhook_id AND d.stage = 'waiting'
+                AND d.due_us <= $1 + m.clock_offset_us LIMIT 1000) AS counted) AS due,
+        (SELECT MIN(e.due_us) - m.clock_offset_us FROM deliveries e
+            WHERE e.merchant_id = w.merchant_id AND e.webhook_id = w.webhook_id AND e.stage = 'waiting'
+                AND e.due_us <= $1 + m.clock_offset_us) AS oldest_us
+    FROM webhooks w JOIN merchants m ON m.merchant_id = w.merchant_id
+    WHERE w.deleted_us IS NULL AND w.disabled_us IS NULL AND w.enabled
+        AND (w.paused_until_us IS NULL OR w.paused_until_us <= $1 + m.clock_offset_us)) AS f;
+
 -- name: insert_delivery_try
 -- What one attempt sent and heard.
 INSERT INTO delivery_tries (merchant_id, webhook_id, payment_id, ordinal, attempt, at_us, status, failure,

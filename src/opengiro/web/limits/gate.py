@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.answers import Answer
+from opengiro.telemetry.meters import SHEDS
 from opengiro.web.headers import api_headers
 from opengiro.web.limits.urgency import Urgency, new_paths, urgency
 
@@ -76,12 +77,16 @@ class Gate:
             await self._app(scope, receive, send)
             return
         kind = urgency(scope["path"], self._new)
+        if kind is Urgency.FREE:  # a stream would keep whatever stands around it in memory
+            await self._app(scope, receive, send)
+            return
         reads = scope["method"] in _READS
         credential = _credential(scope)
         merchant_id = self._known.get(credential)
         try:
             self._admit(kind, merchant_id, writes=not reads)
         except Refused as refused:
+            SHEDS.labels(refused.why, kind.value).inc()
             await self._refuse(refused, scope["path"], send)
             return
         scope[VISIT] = Visit(self, credential, merchant_id, writes=not reads)
@@ -101,7 +106,7 @@ class Gate:
             self._known[credential] = merchant_id
 
     def _admit(self, kind: Urgency, merchant_id: int | None, *, writes: bool) -> None:
-        if merchant_id is not None and kind is not Urgency.FREE:
+        if merchant_id is not None:
             self.charge(merchant_id, writes=writes)
         if self._pressure.refuses(kind):
             # One, two or three seconds in turn: those turned away together should not come back together.

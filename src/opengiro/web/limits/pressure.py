@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
+from opengiro.telemetry.meters import IN_FLIGHT, LOOP_LAG
 from opengiro.web.limits.urgency import Urgency
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ class Pressure:
         self._ticking = self._rested = False
         self.in_flight = dict.fromkeys(Urgency, 0)
         self.lag_s = 0.0  #: how late the event loop has been running at least
+        LOOP_LAG.set_function(lambda: self.lag_s)
+        for kind in Urgency:
+            IN_FLIGHT.labels(kind.value).set_function(partial(self.in_flight.__getitem__, kind))
 
     def refuses(self, kind: Urgency) -> bool:
         """Whether a request of this kind should be turned away now."""

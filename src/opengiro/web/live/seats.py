@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from opengiro.telemetry.meters import STREAMS
+
 if TYPE_CHECKING:
     from opengiro.web.live.limits import Limits
 
@@ -41,10 +43,12 @@ class Seats:
             raise NoSeat(429)
         self._taken.update(keys)
         self.total += 1
+        STREAMS.inc()
         try:
             yield
         finally:
             self.total -= 1
+            STREAMS.dec()
             self._taken.subtract(keys)
             for key in keys:
                 if not self._taken[key]:
