@@ -13,7 +13,6 @@ from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Unavailable, Write
 from opengiro.store.house import House, HouseKeys
 from opengiro.store.links import Links
-from opengiro.store.measure import measured
 from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.occurrences import Occurrences
 from opengiro.store.payments import Payments
@@ -40,8 +39,8 @@ class Store:
         self.merchants = Merchants(engine)
         self.house = House(engine)
         self.keys = HouseKeys(engine, vault)
-        self.applications = Applications(engine)
         self.tokens = Tokens(engine, vault)
+        self.applications = Applications(engine, self.tokens.known)
         self.sessions = Sessions(engine)
         self.payments = Payments(engine, vault)
         self.occurrences = Occurrences(engine)
@@ -58,8 +57,7 @@ class Store:
 
     async def commit(self, writes: Iterable[Write]) -> list[list[Row]]:
         """Save everything or nothing, durably; raises `Conflict` when somebody was faster."""
-        with measured(commands := list(writes)):
-            return await self.engine.commit(commands)
+        return await self.engine.commit(list(writes))
 
     async def prove_key(self) -> None:
         """Open something that is sealed, if anything is; raises `InvalidTag` when the root key is another's."""

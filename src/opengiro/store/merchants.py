@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,13 @@ from opengiro.domain.clock import from_us, to_us
 from opengiro.domain.merchants import Application, Merchant
 from opengiro.store.engines import Row, Write
 from opengiro.store.house import CLOCKS, changed
+from opengiro.store.known import Known
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from opengiro.domain.rights import Principal
     from opengiro.store.engines import Engine
-
-_STALE_S = 1.0
-"""Another process may have changed a setting; we notice within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +43,21 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Merchants:
-    """Tenants. Loading one is cached for a second, because every call needs its settings."""
+    """Tenants. One that was loaded is known for a second, because every call needs its settings."""
 
     engine: Engine
-    _cache: dict[int, tuple[float, Merchant]] = field(default_factory=dict)
+    known: Known[int, Merchant] = field(default_factory=Known)
 
     async def load(self, merchant_id: int) -> Merchant | None:
         """Return a merchant with its settings, at most a second old."""
-        cached = self._cache.get(merchant_id)
-        if cached and time.monotonic() - cached[0] < _STALE_S:
-            return cached[1]
+        if merchant := self.known.get(merchant_id):
+            return merchant
+        read_at = self.known.now()
         rows = await self.engine.fetch("load_merchant", merchant_id)
         if not rows:
             return None
         settings: dict[str, str] = dict(await self.engine.fetch("load_settings", merchant_id))
-        merchant = _merchant(rows[0], settings)
-        self._cache[merchant_id] = (time.monotonic(), merchant)
-        return merchant
+        return self.known.keep(merchant_id, _merchant(rows[0], settings), read_at)
 
     async def all(self) -> list[tuple[Merchant, int]]:
         """Return every merchant without settings, and its clock's offset in microseconds."""
@@ -94,7 +90,7 @@ class Merchants:
             was = merchant.settings.get(key)
             writes.append(audit(merchant.merchant_id, at, actor, "setting", key, was, value))
         await self.engine.commit(writes)
-        self._cache.pop(merchant.merchant_id, None)
+        self.known.forget(merchant.merchant_id)
 
     async def setting(self, merchant_id: int, key: str) -> Setting | None:
         """Return one setting as it is saved."""
@@ -112,11 +108,22 @@ class Applications:
     """API credentials of merchants; secrets are kept as hashes."""
 
     engine: Engine
+    tokens: Known[bytes, Principal] = field(default_factory=Known)  #: of those that die with an application
+    known: Known[tuple[int, str], Application] = field(default_factory=Known)
 
     async def load(self, merchant_id: int, client_id: str) -> Application | None:
         """Return an application that was not deleted."""
         rows = await self.engine.fetch("load_application", merchant_id, client_id)
         return _application(rows[0]) if rows else None
+
+    async def recent(self, merchant_id: int, client_id: str) -> Application | None:
+        """Return an application as it was at most a second ago; whoever changes one loads it."""
+        key = (merchant_id, client_id)
+        if application := self.known.get(key):
+            return application
+        read_at = self.known.now()
+        application = await self.load(merchant_id, client_id)
+        return self.known.keep(key, application, read_at) if application else None
 
     async def all(self, merchant_id: int) -> list[Application]:
         """Return a merchant's applications, oldest first."""
@@ -136,6 +143,7 @@ class Applications:
         was, became = (" ".join(one.redirect_uris) for one in (before, a))
         record = audit(a.merchant_id, at, actor, "application", a.client_id, was, became)
         await self.engine.commit([Write("update_application", values), record])
+        self.known.forget((a.merchant_id, a.client_id))
 
     async def delete(self, application: Application, actor: str, at: datetime) -> None:
         """Delete an application; its tokens die with it."""
@@ -143,6 +151,8 @@ class Applications:
         record = audit(a.merchant_id, at, actor, "application", a.client_id, a.name, None)
         gone = Write("delete_application", (a.merchant_id, a.client_id, to_us(at)))
         await self.engine.commit([gone, record])
+        self.known.forget((a.merchant_id, a.client_id))
+        self.tokens.forget_all()
 
 
 def audit(

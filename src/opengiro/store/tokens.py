@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opengiro.domain.clock import from_us, to_us
 from opengiro.domain.identifiers import merchant_of
 from opengiro.domain.rights import Principal, Right
 from opengiro.store.engines import Row, Write
+from opengiro.store.known import Known
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,14 +40,18 @@ class Tokens:
 
     engine: Engine
     vault: Vault
+    known: Known[bytes, Principal] = field(default_factory=Known)
 
     async def load(self, token: str) -> Principal | None:
         """Return whom a token stands for; the caller judges its expiry by that merchant's clock."""
         merchant_id = merchant_of(token)
         if merchant_id is None:
             return None
+        digest, read_at = _digest(token), self.known.now()
+        if principal := self.known.get(digest):
+            return principal
         rows = await self.engine.fetch("load_token", merchant_id, self.vault.fingerprint(token))
-        return _principal(merchant_id, rows[0]) if rows else None
+        return self.known.keep(digest, _principal(merchant_id, rows[0]), read_at) if rows else None
 
     def insert(self, token: str, principal: Principal) -> Write:
         """Return the write that makes a token known."""
@@ -56,7 +62,8 @@ class Tokens:
         return Write("insert_token", values)
 
     def revoke(self, token: str, merchant_id: int, at: datetime) -> Write:
-        """Return the write that ends a token."""
+        """Return the write that ends a token, which is not known from now on."""
+        self.known.forget(_digest(token))
         return Write("revoke_token", (merchant_id, self.vault.fingerprint(token), to_us(at)), None)
 
 
@@ -81,6 +88,11 @@ class Sessions:
         """Return the session a payment was last opened in."""
         rows = await self.engine.fetch("load_latest_session", merchant_id, payment_id)
         return _session(rows[0]) if rows else None
+
+
+def _digest(token: str) -> bytes:
+    """Return what a token is known by in memory, where it should not lie about in clear."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _principal(merchant_id: int, row: Row) -> Principal:

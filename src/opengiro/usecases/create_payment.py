@@ -66,11 +66,24 @@ class CreatePayment:
 async def create_payment(
     core: Core, command: CreatePayment, render: Callable[[Payment], Answer], receipt: Receipt | None = None
 ) -> Answer:
-    """Create the payment and return its rendering, which the idempotency key keeps; raises `Refused`."""
-    if receipt and (kept := await recall_answer(core, receipt)):
-        return kept
+    """Create the payment and return its rendering, which the idempotency key keeps; raises `Refused`.
+
+    Nearly every key is new, so none is looked up before: one that was used makes the commit collide.
+    """
+    try:
+        return await _create(core, command, render, receipt)
+    except Refused:
+        # What is refused today may have been granted under this key before.
+        if receipt and (kept := await recall_answer(core, receipt)):
+            return kept
+        raise
+
+
+async def _create(
+    core: Core, command: CreatePayment, render: Callable[[Payment], Answer], receipt: Receipt | None
+) -> Answer:
     merchant = await core.merchant(command.merchant_id)
-    application = await core.store.applications.load(command.merchant_id, command.client_id)
+    application = await core.store.applications.recent(command.merchant_id, command.client_id)
     bank = core.bank(command.bank_id) if command.bank_id else None
     for _ in range(_ID_TRIES):
         now = core.now(command.merchant_id)
@@ -106,7 +119,7 @@ def plan_payment(
     today = civil_day(now, merchant.zone)
     _check_horizon(command.instructions, today)
     _check_recurrence(command.instructions, today)
-    instructions = _complete(command.instructions, reference_prefix(chance(20)))
+    instructions = _complete(command.instructions, chance)
     payment = Payment(
         merchant_id=command.merchant_id,
         payment_id=payment_id(now, chance(2)),
@@ -169,7 +182,9 @@ def _expiry(one: Instruction, merchant: Merchant, now: datetime) -> datetime:
     return min(ends, begins_at(recurrence.end + timedelta(days=1), merchant.zone))
 
 
-def _complete(asked: tuple[NewInstruction, ...], prefix: str) -> tuple[Instruction, ...]:
+def _complete(asked: tuple[NewInstruction, ...], chance: Callable[[int], bytes]) -> tuple[Instruction, ...]:
+    """Return the orders, each with a reference: of its own, or one that they share up to the last part."""
+    prefix = "" if all(one.reference_id for one in asked) else reference_prefix(chance(20))
     return tuple(
         Instruction(
             reference_id=one.reference_id or f"{prefix}-{position}",
