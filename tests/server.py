@@ -162,8 +162,11 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 @contextlib.asynccontextmanager
-async def open_house(data: Path, clock: Clock | None = None) -> AsyncIterator[House]:
-    """Serve from a folder; opening it again is a restart, with new credentials. `clock` sets the real time."""
+async def open_house(data: Path, clock: Clock | None = None, url: str | None = None) -> AsyncIterator[House]:
+    """Serve from a folder; opening it again is a restart, with new credentials. `clock` sets the real time.
+
+    `url` names the database, empty the folder's file; without it the tests' engine decides.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         settings = Settings(
@@ -171,7 +174,7 @@ async def open_house(data: Path, clock: Clock | None = None) -> AsyncIterator[Ho
             port=port,
             private_hosts=frozenset({"*"}),
             log_requests=False,
-            database_url=engines.database_url(data) if url is None else url,
+            database_url=engines.database_url(data) if url is None else url if url is None else url,
         )
         async with open_core(settings) as opened, working(core := _timed(opened, clock), settings):
             shop = Merchant(merchant_id=1, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opengiro import __version__
-from opengiro.settings import Settings, WrongSetting, read_settings
+from opengiro.settings import CONFIG, Settings, WrongSetting, read_settings
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -103,11 +103,26 @@ def program(assembly: Assembly) -> typer.Typer:
         raise typer.Exit(run_child(assembly, Role(role), descriptors))
 
     @app.command()
-    def migrate(config: Config = None) -> None:
-        """Bring the database to this version's schema; the version before can run on meanwhile."""
+    def migrate(
+        config: Config = None,
+        pre: Annotated[bool, typer.Option("--pre", help="Only add: servers of the version before run on.")] = False,
+        post: Annotated[bool, typer.Option("--post", help="Only remove what none but they needed.")] = False,
+    ) -> None:
+        """Bring the database to this version's schema: first what adds, then what removes, or one of the two."""
         from opengiro.cli.check import run_migrate  # noqa: PLC0415  # as above
 
-        run_migrate(_settings(config))
+        run_migrate(_settings(config), pre=pre or not post, post=post or not pre)
+
+    @app.command()
+    def copy(
+        config: Config = None,
+        from_: Annotated[Path | None, typer.Option("--from", help="The SQLite file; else the one in `data`.")] = None,
+        batch: Annotated[int, typer.Option(help="Rows saved at a time.", min=1, max=100_000)] = 5_000,
+    ) -> None:
+        """Copy everything from SQLite into the PostgreSQL of `database_url`, and compare; may be interrupted."""
+        from opengiro.cli.copy import run_copy  # noqa: PLC0415  # as above
+
+        run_copy(_settings(config), from_, batch)
 
     @app.command()
     def check(
@@ -119,7 +134,7 @@ def program(assembly: Assembly) -> typer.Typer:
         """Say in sentences what is missing, and exit with 1 if something is."""
         from opengiro.cli.check import run_check  # noqa: PLC0415  # as above
 
-        raise typer.Exit(run_check(_settings(config), production=production))
+        raise typer.Exit(run_check(_settings(config), config or CONFIG, production=production))
 
     app.add_typer(_merchant(assembly), name="merchant")
     app.add_typer(_bank(assembly), name="bank")

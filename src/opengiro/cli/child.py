@@ -8,7 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from opengiro.cli.line import Parent, Role
-from opengiro.cli.serve import in_sentences, serve
+from opengiro.cli.sentences import in_sentences
+from opengiro.cli.serve import serve
 from opengiro.cli.server import loop
 from opengiro.cli.worker import work
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from opengiro.cli.directory import read_banks
-from opengiro.cli.serve import in_sentences
+from opengiro.cli.sentences import in_sentences
 from opengiro.cli.server import CannotStart, check_key, loop
 from opengiro.domain.refusals import Refused
 from opengiro.store import Conflict

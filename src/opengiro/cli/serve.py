@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
-from cryptography.exceptions import InvalidTag
-from opengiro.cli.metrics import offering_metrics
-from opengiro.cli.sentences import in_sentences
 
 from opengiro.cli.children import keep_children
+from opengiro.cli.metrics import offering_metrics
+from opengiro.cli.sentences import in_sentences
 from opengiro.cli.server import CannotStart, Server, alone, check_key, listening, loop, sharing_port
 
 if TYPE_CHECKING:
@@ -61,25 +59,6 @@ def _holding(settings: Settings) -> Iterator[None]:
         if not settings.root_key:
             check_key(settings.root_key_file, settings.database)
         yield
-
-
-@contextlib.contextmanager
-def in_sentences(settings: Settings) -> Iterator[None]:
-    """End the command with a sentence when the data cannot be used."""
-    try:
-        yield
-    except CannotStart as trouble:
-        text = str(trouble)
-    except sqlite3.DatabaseError as trouble:
-        text = f"The database {settings.database} cannot be used: {trouble}."
-    except InvalidTag:
-        text = f"The root key does not open {settings.database}: put the one back that it was made with."
-    except OSError as trouble:
-        text = f"{trouble.filename or settings.data} cannot be used: {trouble.strerror or trouble}."
-    else:
-        return
-    typer.echo(text, err=True)
-    raise typer.Exit(1)
 
 
 async def serve(

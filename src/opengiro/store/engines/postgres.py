@@ -28,6 +28,8 @@ from opengiro.telemetry.meters import BATCHES
 if TYPE_CHECKING:
     from opengiro.store.engines.connections import Connection
 
+SIZE = 10
+"""How many connections a process opens at most, one that listens not counted."""
 _BATCH_MAX = 64
 _FLUSHERS = 2
 """More of them make smaller batches, and each batch costs a round trip."""
@@ -44,7 +46,7 @@ class Postgres:
 
     kind = "postgres"
 
-    def __init__(self, url: str, size: int = 10) -> None:
+    def __init__(self, url: str, size: int = SIZE) -> None:
         """Prepare up to `size` connections to `url`; none is opened yet."""
         self._sql = {name: translate(text) for name, text in statements().items()}
         self._connections = Connections(url, size)
