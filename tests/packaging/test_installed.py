@@ -128,7 +128,7 @@ def read_only_but(data: Path) -> list[str | Path]:
         mount --bind "$1" "$1"
         while read -r _ at _; do
             case $at in
-                "$1" | /dev* | /proc* | /sys*) ;;
+                "$1" | /proc* | /sys*) ;;
                 *) mount -o remount,bind,ro "$at" ;;
             esac
         done </proc/mounts

@@ -44,6 +44,16 @@ def test_the_wheel_holds_every_file_of_its_packages_and_nothing_else(wheel: Path
     assert {Path(name).name for name in about} == {"METADATA", "RECORD", "WHEEL", "LICENSE", "entry_points.txt"}
 
 
+@pytest.mark.parametrize(
+    ("folder", "package"), [("kit", "kit/src/opengiro_kit"), ("examples/shop", "examples/shop/src/demo_shop")]
+)
+def test_the_wheels_beside_it_hold_every_file_of_theirs(folder: str, package: str, tmp_path: Path) -> None:
+    build(ROOT / folder, tmp_path, "wheel")
+    (built,) = tmp_path.glob("*.whl")
+    theirs = {name for name in members(built) if ".dist-info/" not in name}
+    assert theirs == {str(Path(name).relative_to(Path(package).parent)) for name in tracked(package)}
+
+
 def test_the_wheel_is_for_every_system_and_has_one_command(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     assert read(wheel, "entry_points.txt").split("\n")[:2] == [
