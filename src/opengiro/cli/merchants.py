@@ -76,7 +76,7 @@ def import_banks(assembly: Assembly, settings: Settings, path: Path) -> None:
         except Conflict:
             raise CannotStart(f"{path} was not imported: another import runs. Try again.") from None
         typer.echo(f"{len(banks)} of {len(core.store.banks.all())} banks came from {path}.")
-        typer.echo("A server that is running reads them at its next start.")
+        typer.echo("Servers that are running know them within seconds.")
 
     try:
         body = path.read_bytes()

@@ -5,7 +5,7 @@ Everything that depends on time asks here, so moving one number moves expiries, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,12 +30,13 @@ def from_us(microseconds: int) -> datetime:
 class Clock:
     """Tells each merchant's time; offsets are zero unless somebody moved them."""
 
-    __slots__ = ("_base", "_offsets")
+    __slots__ = ("_base", "_offsets", "moves")
 
     def __init__(self, base: Callable[[], datetime] = real_now) -> None:
         """Start from `base`, which returns aware UTC instants."""
         self._base = base
         self._offsets: dict[int, timedelta] = {}
+        self.moves = 0  #: how often it was moved here
 
     def real(self) -> datetime:
         """Return the present instant as nobody moved it: leases and signatures follow it."""
@@ -53,6 +54,11 @@ class Clock:
     def move(self, merchant_id: int, offset: timedelta) -> None:
         """Put this merchant's time `offset` ahead of real time."""
         self._offsets[merchant_id] = offset
+        self.moves += 1
+
+    def adopt(self, offsets: Mapping[int, timedelta]) -> None:
+        """Take over all offsets as they are known elsewhere; who is not among them has real time."""
+        self._offsets = dict(offsets)
 
     def furthest(self) -> timedelta:
         """Return the largest offset in use, at least zero: nothing is due for anybody beyond it."""

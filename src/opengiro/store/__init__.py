@@ -13,6 +13,7 @@ from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Unavailable, Write
 from opengiro.store.house import House, HouseKeys
 from opengiro.store.links import Links
+from opengiro.store.measure import measured
 from opengiro.store.merchants import Applications, Merchants
 from opengiro.store.occurrences import Occurrences
 from opengiro.store.payments import Payments
@@ -36,9 +37,9 @@ class Store:
         """Build the doors; nothing is read yet."""
         self.engine = engine
         self.vault = vault
-        self.merchants = Merchants(engine)
         self.house = House(engine)
         self.keys = HouseKeys(engine, vault)
+        self.merchants = Merchants(engine)
         self.tokens = Tokens(engine, vault)
         self.applications = Applications(engine, self.tokens.known)
         self.sessions = Sessions(engine)
@@ -57,7 +58,8 @@ class Store:
 
     async def commit(self, writes: Iterable[Write]) -> list[list[Row]]:
         """Save everything or nothing, durably; raises `Conflict` when somebody was faster."""
-        return await self.engine.commit(list(writes))
+        with measured(commands := list(writes)):
+            return await self.engine.commit(commands)
 
     async def prove_key(self) -> None:
         """Open something that is sealed, if anything is; raises `InvalidTag` when the root key is another's."""

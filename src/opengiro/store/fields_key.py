@@ -24,9 +24,9 @@ class SealBroken(ValueError):  # what happened, not a malfunction of ours
 class FieldsKey:
     """A private RSA key, read or made when it is first needed."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Remember where the key is kept."""
-        self._path = path
+    def __init__(self, kept: Path | bytes | None = None) -> None:
+        """Remember where the key is kept, or the key itself as PEM."""
+        self._kept = kept
 
     @property
     def public(self) -> dict[str, str]:
@@ -50,4 +50,4 @@ class FieldsKey:
 
     @cached_property
     def _key(self) -> RSAKey:
-        return rsa_key(self._path)
+        return rsa_key(self._kept)

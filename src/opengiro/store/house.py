@@ -65,3 +65,8 @@ def changed(name: str) -> Write:
 
 def _place(name: str) -> str:
     return f"house_keys/{name}"
+
+
+async def is_lived_in(engine: Engine) -> bool:
+    """Whether somebody keeps something here that only their root key opens."""
+    return bool(await engine.fetch("load_house_keys") or await engine.fetch("load_merchants"))

@@ -21,9 +21,9 @@ _LENGTH_MAX = 4096
 class TokensKey:
     """A private RSA key, read or made when it is first needed; remembers which tokens it has checked."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Remember where the key is kept."""
-        self._path = path
+    def __init__(self, kept: Path | bytes | None = None) -> None:
+        """Remember where the key is kept, or the key itself as PEM."""
+        self._kept = kept
         self._checked: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
 
     @property
@@ -63,4 +63,4 @@ class TokensKey:
 
     @cached_property
     def _key(self) -> RSAKey:
-        return rsa_key(self._path)
+        return rsa_key(self._kept)

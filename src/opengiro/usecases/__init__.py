@@ -28,28 +28,39 @@ Complain = Callable[[str], Awaitable[str | None]]
 
 
 class Bell:
-    """Wakes whoever waits for news inside this process: deliveries for any, live pages for one payment.
+    """Wakes whoever waits for news: deliveries for any, live pages for one payment.
 
     It carries no news itself. Who wakes up reads the rows, so a ring that comes twice or too early does no harm.
+    It rings in this process; `carry` takes each ring to the others, whose bells then `hear` it.
     """
 
     def __init__(self) -> None:
         """Start with nobody listening."""
         self.moved = asyncio.Event()  #: something moved somewhere; whoever waits for it clears it
+        self.carry: Callable[[tuple[int, int] | None], None] = _nowhere  #: hears which payment rang, None for all
         self._listeners: dict[tuple[int, int], set[asyncio.Event]] = {}
 
     def ring(self, merchant_id: int, payment_id: int) -> None:
         """Say that something of this payment was saved."""
-        self.moved.set()
-        for listener in self._listeners.get((merchant_id, payment_id), ()):
-            listener.set()
+        self.hear(merchant_id, payment_id)
+        self.carry((merchant_id, payment_id))
 
     def ring_all(self) -> None:
         """Say that anything may be due, as after a clock was moved."""
         self.moved.set()
-        for listeners in self._listeners.values():
-            for listener in listeners:
-                listener.set()
+        for listener in self.listeners():
+            listener.set()
+        self.carry(None)
+
+    def hear(self, merchant_id: int, payment_id: int) -> None:
+        """Wake those of this process who wait for this payment."""
+        self.moved.set()
+        for listener in self._listeners.get((merchant_id, payment_id), ()):
+            listener.set()
+
+    def listeners(self) -> list[asyncio.Event]:
+        """Return everybody who listens now."""
+        return [listener for listeners in self._listeners.values() for listener in listeners]
 
     @contextmanager
     def listen(self, merchant_id: int, payment_id: int) -> Iterator[asyncio.Event]:
@@ -62,6 +73,10 @@ class Bell:
             self._listeners[key].discard(heard)
             if not self._listeners[key]:
                 del self._listeners[key]
+
+
+def _nowhere(_: tuple[int, int] | None) -> None:
+    """Carry a ring to no other process, because there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,10 +37,10 @@ _WAITING_MAX = 4_096
 _TRIES = 3
 """How often a command is run again that the server rolled back for no fault of its own."""
 
+_ONLY_SQLITE = re.compile(r"/\*sqlite\*/.*?/\*end\*/", re.DOTALL)
 _Job = tuple[Sequence[Write], asyncio.Future[list[list[Row]]]]
 
 
-_ONLY_SQLITE = re.compile(r"/\*sqlite\*/.*?/\*end\*/", re.DOTALL)
 class Postgres:
     """A PostgreSQL server; every commit is on its disk (and its standbys', if it has to) before it is acknowledged."""
 
@@ -76,9 +76,13 @@ class Postgres:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
+    async def connect(self) -> Any:
+        """Return a connection that is the caller's alone, of the driver's own kind."""
+        return await self._connections.open()
+
     async def script(self, sql: str, *, apart: bool = False) -> None:
         """Run a migration beside traffic; of two at once one waits, and the ledger of migrations tells it the rest."""
-        raw = await self._connections.open()  # of its own: an index may take longer than any command of ours
+        raw = await self.connect()  # of its own: an index may take longer than any command of ours
         try:
             await (run_apart if apart else run_together)(raw, sql)
         finally:
@@ -121,13 +125,13 @@ class Postgres:
         """Save what waits, batch by batch, until nothing does."""
         while self._waiting:
             batch = self._take()
+            BATCHES.observe(len(batch))
             try:
                 await self._save(batch)
             except Unavailable as trouble:
                 _settle(batch, trouble)
             except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
                 if len(batch) == 1:
-            BATCHES.observe(len(batch))
                     _settle(batch, _verdict(trouble))
                 else:
                     await self._one_by_one(batch)

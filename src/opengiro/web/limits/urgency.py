@@ -33,6 +33,6 @@ def urgency(path: str, new: frozenset[str]) -> Urgency:
     """Return how urgent a request to a path is; `new` are the paths as `new_paths` returns them."""
     if path in new or (path.endswith("/") and path.rstrip("/") in new):
         return Urgency.NEW
-    if path == "/healthz" or path.startswith("/live/"):
+    if path in ("/healthz", "/readyz") or path.startswith("/live/"):
         return Urgency.FREE
     return Urgency.UNDER_WAY
