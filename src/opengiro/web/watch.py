@@ -31,33 +31,32 @@ REQUEST_ID: ContextVar[str] = ContextVar("opengiro_request_id")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9a-fA-F]{32}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_NOWHERE = ("", "(none)")
+_NOWHERE = ("(none)", "(none)")
 
 
-def names_of(routes: Iterable[BaseRoute], dialects: Iterable[Dialect]) -> dict[Any, tuple[str, str]]:
+def names_of(routes: Iterable[BaseRoute], dialects: Iterable[Dialect]) -> dict[str | int, tuple[str, str]]:
     """Return wire and route template by endpoint: what a request may be called without telling what it said.
 
-    The endpoint of a dialect's call is its template itself.
+    The endpoint of a dialect's call is its template itself; of a page it is a function, known by its identity.
     """
-    pages = {one.endpoint: ("pages", one.path) for one in routes if isinstance(one, Route)}
-    calls = {
-        prefix + route.path: (dialect.name, prefix + route.path)
-        for dialect in dialects
-        for route in dialect.routes
-        for prefix in (dialect.prefix, "")
-    }
-    return {**pages, **calls}
+    names: dict[str | int, tuple[str, str]]
+    names = {id(one.endpoint): ("pages", one.path) for one in routes if isinstance(one, Route)}
+    for dialect in dialects:
+        for route in dialect.routes:
+            for path in (dialect.prefix + route.path, route.path):
+                names[path] = (dialect.name, path)
+    return names
 
 
 class Watch:
     """Observes the requests that pass."""
 
-    def __init__(self, app: ASGIApp, names: Mapping[Any, tuple[str, str]], journal: Journal | None) -> None:
+    def __init__(self, app: ASGIApp, names: Mapping[str | int, tuple[str, str]], journal: Journal | None) -> None:
         """Watch `app`; without a journal no line is written."""
         self._app = app
         self._names = names
         self._journal = journal
-        self._meters: dict[tuple[Any, str, int], Any] = {}
+        self._meters: dict[tuple[str | int, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on and note how it ended."""
@@ -90,12 +89,12 @@ class Watch:
             try:
                 await self._app(scope, receive, send)
             finally:
-                wire, route = self._names.get(scope.get("endpoint"), _NOWHERE)
+                wire, route = self._names.get(_endpoint(scope), _NOWHERE)
                 span.update_name(f"{_method(scope)} {route}")
                 span.set_attributes({"http.request.method": _method(scope), "http.route": route, "wire": wire})
 
     def _tell(self, scope: Scope, status: int, seconds: float, request_id: str, number: int) -> None:
-        endpoint, method = scope.get("endpoint"), scope["method"]
+        endpoint, method = _endpoint(scope), scope["method"]
         key = (endpoint, method, status)
         meter = self._meters.get(key) or self._meter(key)
         meter.observe(seconds)
@@ -106,13 +105,19 @@ class Watch:
             ms = round(seconds * 1000, 2)
             self._journal.add(Line(request_id, wire, _method(scope), route, status, ms, merchant_id, own))
 
-    def _meter(self, key: tuple[Any, str, int]) -> Any:
+    def _meter(self, key: tuple[str | int, str, int]) -> Any:
         endpoint, method, status = key
         wire, route = self._names.get(endpoint, _NOWHERE)
         meter = REQUESTS.labels(wire, method if method in _METHODS else "(other)", route, f"{status // 100}xx")
         if endpoint in self._names and method in _METHODS:  # what callers make up is not kept
             self._meters[key] = meter
         return meter
+
+
+def _endpoint(scope: Scope) -> str | int:
+    """Return what stands for the endpoint that was found, which need not be hashable itself."""
+    endpoint = scope.get("endpoint")
+    return endpoint if isinstance(endpoint, str) else id(endpoint)
 
 
 def _method(scope: Scope) -> str:
