@@ -26,10 +26,12 @@ class Installed:
 
     venv: Path
 
-    def run(self, *arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end."""
+    def run(
+        self, *arguments: str | Path, folder: Path, before: Sequence[str | Path] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end. `before` is what starts it."""
         return subprocess.run(
-            [self.venv / "bin/opengiro", *arguments],
+            [*before, self.venv / "bin/opengiro", *arguments],
             cwd=folder,
             env=_environment(environment),
             capture_output=True,

@@ -84,7 +84,7 @@ def _missing(settings: Settings) -> Iterator[str]:
 def _unsafe(settings: Settings) -> Iterator[str]:
     if not settings.base_url.startswith("https:"):
         yield f"base_url is {settings.own_url}: payers and secrets would pass unencrypted; it has to be https."
-    if not is_loopback(settings.host):
+    if not is_loopback(settings.host) and all(map(is_loopback, settings.proxies)):  # else one elsewhere has to reach it
         yield f"host is {settings.host}, so the server can be reached past the proxy that speaks TLS: use 127.0.0.1."
     if "*" in settings.private_hosts:
         yield 'private_hosts has "*": whoever may register a webhook reaches every host of your network.'
@@ -113,7 +113,13 @@ def _told(config: Path) -> Iterator[str]:
 
 
 def _open_to_others(path: Path) -> bool:
-    return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+    """Whether others may look in. A read-only mount is its maker's: a group reads it, as the secrets of a pod come."""
+    if os.name != "posix":
+        return False
+    barred = 0o077
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        barred = 0 if path.is_dir() else 0o007
+    return bool(stat.S_IMODE(path.stat().st_mode) & barred)
 
 
 async def _asked(settings: Settings, *, production: bool) -> list[str]:
