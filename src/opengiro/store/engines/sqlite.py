@@ -1,7 +1,9 @@
 """SQLite: one writer thread that shares each fsync among all commands that wait, and a reader beside it.
 
-The batch is whatever queued while the last one committed, so a lone command pays no delay. It is first run as if
-nobody could collide, then with a savepoint and a verdict for each command, and at last one by one.
+The batch is whatever queued while the last one committed, so a lone command pays no delay. What one round of the
+event loop asks for is queued together: else the writer would take the first alone, and the others wait for it. A
+batch is first run as if nobody could collide, then with a savepoint and a verdict for each command, and at last one
+by one.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class Sqlite:
         self._writer = _connect(path)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._asked: list[_Job] = []
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -66,9 +69,17 @@ class Sqlite:
         """Queue the statements for the writer. Cancelling the caller does not undo or stop the commit."""
         if self._closed:
             raise RuntimeError("the database is closed")
-        done: Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
-        self._jobs.put((writes, done))
+        loop = asyncio.get_running_loop()
+        done: Future[list[list[Row]]] = loop.create_future()
+        if not self._asked:
+            loop.call_soon(self._hand_over)
+        self._asked.append((writes, done))
         return await done
+
+    def _hand_over(self) -> None:
+        """Queue what this round of the loop asked for."""
+        asked, self._asked = self._asked, []
+        self._jobs.put(asked)
 
     async def script(self, sql: str, *, apart: bool = False) -> None:  # noqa: ARG002  # no statement has to
         """Run a migration in one transaction; only before traffic."""
@@ -81,31 +92,29 @@ class Sqlite:
     async def close(self) -> None:
         """Let the writer finish what it accepted, then close."""
         self._closed = True
+        self._hand_over()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._writer.close()
         self._reader.close()
 
     def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
-            batch = [job]
-            more = self._drain(batch)
-            self._flush(batch)
-            if not more:
-                return
+        waiting: list[_Job] = []
+        more = True
+        while more:
+            more = self._fetch_jobs(waiting)
+            for at in range(0, len(waiting), _BATCH_MAX):
+                self._flush(waiting[at : at + _BATCH_MAX])
+            waiting.clear()
 
-    def _drain(self, batch: list[_Job]) -> bool:
-        """Add what waits; return False once the end was asked for."""
+    def _fetch_jobs(self, waiting: list[_Job]) -> bool:
+        """Wait for jobs and add all there are; return False once the end was asked for."""
+        jobs = self._jobs.get()
         with contextlib.suppress(queue.Empty):
-            while len(batch) < _BATCH_MAX:
-                job = self._jobs.get_nowait()
-                if job is None:
-                    return False
-                batch.append(job)
-        return True
+            while jobs is not None:
+                waiting += jobs
+                jobs = self._jobs.get_nowait()
+        return jobs is not None
 
     def _flush(self, batch: Sequence[_Job]) -> None:
         commands = [writes for writes, _ in batch]
