@@ -26,7 +26,8 @@ class Vault:
         self._boxes = {number: AESGCM(_derive(key, b"seal")) for number, key in keys.items()}
         oldest = keys[min(keys)]
         # Hashes have to stay comparable over a rotation, so they keep the oldest key.
-        self._pepper, self._finder = _derive(oldest, b"token"), _derive(oldest, b"index")
+        self._pepper = hmac.new(_derive(oldest, b"token"), digestmod="sha256")
+        self._finder = hmac.new(_derive(oldest, b"index"), digestmod="sha256")
         self._chance = chance
 
     def seal(self, plain: bytes, place: str) -> bytes:
@@ -41,11 +42,18 @@ class Vault:
 
     def fingerprint(self, secret: str) -> bytes:
         """Hash a token or client secret; those carry 256 bits of chance, so no slow hash is needed."""
-        return hmac.digest(self._pepper, secret.encode(), "sha256")
+        return _code(self._pepper, secret)
 
     def index(self, value: str) -> bytes:
         """Return a keyed hash that finds equal values without telling what they are."""
-        return hmac.digest(self._finder, value.encode(), "sha256")[:16]
+        return _code(self._finder, value)[:16]
+
+
+def _code(keyed: hmac.HMAC, text: str) -> bytes:
+    """Return the code of a text; unlike `hmac.digest` this works no key in and lets no other thread in between."""
+    code = keyed.copy()
+    code.update(text.encode())
+    return code.digest()
 
 
 def open_vault(path: Path) -> Vault:

@@ -120,10 +120,11 @@ def plan_payment(
     _check_horizon(command.instructions, today)
     _check_recurrence(command.instructions, today)
     instructions = _complete(command.instructions, chance)
+    drawn = chance(12)
     payment = Payment(
         merchant_id=command.merchant_id,
-        payment_id=payment_id(now, chance(2)),
-        guid=guid7(now, chance(10)),
+        payment_id=payment_id(now, drawn[:2]),
+        guid=guid7(now, drawn[2:]),
         client_id=command.client_id,
         dialect=command.dialect,
         created_at=now,
