@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from argon2 import PasswordHasher
 
 from opengiro.domain.accounts import Account, Scheme
 from opengiro.domain.banks import Redirect
 from opengiro.domain.spaces import MerchantAccount, Space
+from opengiro.usecases import check_password
 from opengiro.usecases.choose_bank import ChooseBank, choose_bank
 from opengiro.usecases.register_user import NewUser, open_account, open_space, register_user
 from tests.server import IBAN, Credentials, House, until
@@ -21,6 +23,8 @@ OPEN = "https://banq.com/open/api/"
 USER = "https://banq.com/api"
 PUBLIC_CLIENT = "kFLEhEsxxBWCf0X19hAIjbzYaSyn2cim"
 ACTOR = "test"
+# Slow on purpose, which is the right thing to leave out where every test has users of its own.
+check_password._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @dataclass(slots=True, kw_only=True)

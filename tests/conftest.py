@@ -2,14 +2,26 @@
 
 import os
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
+import httpcore2
 import pytest
 
 from tests import engines
 from tests.server import house
 
 __all__ = ["house"]
+
+MEMORY = Path("/dev/shm")  # noqa: S108  # nothing in it has to last
+"""Folders of tests are in memory where there is room: what they wait for should be us, and not a disk."""
+_ROOM_BYTES = 2**30
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > _ROOM_BYTES:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+# Reading the machine's certificates takes longer than many a test; all clients of this process share them.
+httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

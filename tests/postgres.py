@@ -1,6 +1,6 @@
-"""A PostgreSQL server of the tests' own: started once a test process, in memory, and gone with it.
+"""A PostgreSQL server of the tests' own: started once a test process, and gone with it.
 
-It does not wait for a disk, so it proves nothing about durability; what does makes a server of its own.
+It does not wait for its disk, so it proves nothing about durability; what does makes a server of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -25,7 +27,6 @@ from opengiro.store.engines.postgres import Postgres
 from opengiro.store.migrate import migrate
 
 BINARIES = "/usr/lib/postgresql/*/bin"
-MEMORY = Path("/dev/shm")  # noqa: S108  # nothing in it has to last
 USER = "postgres"
 MISSING = "PostgreSQL 15 or newer is not here; tools/postgres says how to install it"
 _FAST = {
@@ -41,7 +42,7 @@ _FAST = {
 _numbers = count()
 _GUARD = """
 read -r _ && exit
-kill -QUIT "$1"
+kill -INT "$1"
 while kill -0 "$1"; do sleep 0.1; done
 rm -rf "$2"
 """
@@ -82,16 +83,27 @@ def running() -> Server:
     """Return the server, started the first time; without PostgreSQL a developer's run skips and a build fails."""
     if binary("postgres") is None and os.environ.get("CI") != "true":
         pytest.skip(MISSING)
-    server = Server(Path(tempfile.mkdtemp(prefix="opengiro-pg-", dir=MEMORY if MEMORY.is_dir() else None)), _FAST)
+    server = new_server()
     server.start()
     atexit.register(server.remove)
     return server
+
+
+def new_server(settings: Mapping[str, str] = MappingProxyType({})) -> Server:
+    """Return a server that does not run yet, with other settings than the tests' own."""
+    return Server(Path(tempfile.mkdtemp(prefix="opengiro-pg-")), {**_FAST, **settings})
 
 
 @cache
 def _template() -> str:
     """Return the name of a database with our schema, which others are copied from."""
     url = new_database(empty=True)
+    migrated(url)
+    return url.rpartition("/")[2]
+
+
+def migrated(url: str) -> None:
+    """Bring an empty database to our schema."""
 
     async def prepare() -> None:
         engine = Postgres(url)
@@ -100,7 +112,6 @@ def _template() -> str:
 
     with ThreadPoolExecutor(1) as apart:  # the caller may have a running event loop
         apart.submit(lambda: asyncio.run(prepare())).result()
-    return url.rpartition("/")[2]
 
 
 class Server:
@@ -152,8 +163,8 @@ class Server:
             self._guard = None
 
     def remove(self) -> None:
-        """Stop it and forget its data."""
-        self.stop(signal.SIGQUIT)
+        """Stop it and forget its data; a crash would leave shared memory behind that nobody cleans up."""
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def sql(self, text: str, database: str = "postgres") -> str:

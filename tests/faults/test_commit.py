@@ -13,6 +13,8 @@ from opengiro.store.engines.postgres import Postgres
 from tests import postgres
 from tests.server import until
 
+pytestmark = pytest.mark.engine("postgres")
+
 _MERCHANT = Write("insert_merchant", (7, "kites", "Kites", "Kites SARL", "Europe/Paris", 0))
 _SETTING = Write("upsert_setting", (7, "key", "value", 0))
 SHARED, ALONE = [_MERCHANT], [_MERCHANT, _SETTING]

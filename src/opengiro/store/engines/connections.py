@@ -104,6 +104,14 @@ class Connection:
         if self._warned:
             raise Doubtful(self._warned)
 
+    def judge(self, trouble: Exception) -> Exception:
+        """Return what the caller is to hear of a `BROKEN`; the connection goes, unless what was asked was wrong."""
+        refused = isinstance(trouble, asyncpg.InterfaceError) and not self.raw.is_closed()
+        if refused:  # by the driver: a value that fits no column, or one too many
+            return trouble
+        self.drop()
+        return Unavailable(str(trouble))
+
     def drop(self) -> None:
         """Let go of it at once: what it was doing may or may not have happened."""
         self.raw.terminate()
@@ -183,20 +191,22 @@ class Connections:
             async with asyncio.timeout(left_s):
                 await turn
         except TimeoutError:
+            self._pass_on(turn)
             raise Unavailable("no connection to the database became free") from None
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was our turn: the next one takes it
-                self._wake()
+            self._pass_on(turn)
             raise
 
     async def _connect(self) -> Connection:
         if time.monotonic() - self._refused_at < _PAUSE_S:
+            self._wake()
             raise Unavailable("the database cannot be reached")
         self._opening += 1
         try:
             raw = await self.open()
-        except Unavailable:
-            self._refused_at = time.monotonic()
+        except BaseException as trouble:
+            if isinstance(trouble, Unavailable):
+                self._refused_at = time.monotonic()
             self._wake()
             raise
         finally:
@@ -213,6 +223,11 @@ class Connections:
         else:
             self._idle.append(connection)
         self._wake()
+
+    def _pass_on(self, turn: asyncio.Future[None]) -> None:
+        """Let the next one take a turn that came as its owner left."""
+        if turn.done() and not turn.cancelled():
+            self._wake()
 
     def _wake(self) -> None:
         while self._waiters:

@@ -105,9 +105,9 @@ class Postgres:
                     connection.drop()  # the driver asks the server to cancel it, which must never meet a later commit
                     raise
                 except BROKEN as trouble:
-                    connection.drop()
-                    if last:
-                        raise Unavailable(str(trouble)) from trouble
+                    heard = connection.judge(trouble)
+                    if last or heard is trouble:
+                        raise heard from trouble
         raise AssertionError  # the second try returned or raised
 
     def _enqueue(self, writes: Sequence[Write]) -> asyncio.Future[list[list[Row]]]:
@@ -131,7 +131,7 @@ class Postgres:
             except Unavailable as trouble:
                 _settle(batch, trouble)
             except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
-                if len(batch) == 1:
+                if len(batch) == 1 and isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
                     _settle(batch, _verdict(trouble))
                 else:
                     await self._one_by_one(batch)
@@ -154,8 +154,7 @@ class Postgres:
                 await connection.fetch(columns.name, columns.sql, columns.fill([writes for writes, _ in batch]))
                 connection.trust()
             except BROKEN as trouble:
-                connection.drop()
-                raise Unavailable(str(trouble)) from trouble
+                raise connection.judge(trouble) from trouble
         for writes, done in batch:
             if not done.done():
                 done.set_result([[] for _ in writes])
@@ -178,8 +177,7 @@ class Postgres:
                     rows = await self._transact(connection, writes)
                     connection.trust()
                 except BROKEN as trouble:
-                    connection.drop()
-                    raise Unavailable(str(trouble)) from trouble
+                    raise connection.judge(trouble) from trouble
                 except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as trouble:
                     if not left:
                         raise Unavailable(str(trouble)) from trouble
