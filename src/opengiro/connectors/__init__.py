@@ -7,7 +7,8 @@ are answers like any other, and nothing is ever sent twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import httpx2
@@ -20,8 +21,9 @@ REPLY_BYTES_MAX = 256 * 1024
 class HttpLine:
     """`domain.banks.Line` over one pool of connections; a process needs one and closes it at the end."""
 
-    def __init__(self, connections_max: int = 200) -> None:
-        """Open nothing yet; connections are made as they are needed."""
+    def __init__(self, connections_max: int = 200, leave: Callable[[], object] = bool) -> None:
+        """Open nothing yet; connections are made as they are needed. `leave` raises when nothing may go out."""
+        self._leave = leave
         self._client = httpx2.AsyncClient(
             follow_redirects=False,
             trust_env=False,  # no proxy from the environment may read a payment order
@@ -46,7 +48,8 @@ class HttpLine:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout_s: float = 15
     ) -> Reply:
         """Send one request; raises `BankTrouble`: NOT_SENT while no byte of it had left, UNKNOWN after."""
-        departure = _Departure()
+        self._leave()
+        departure = _Departure(time.monotonic() + timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._exchange(method, url, headers, body, departure)
@@ -69,14 +72,19 @@ class HttpLine:
 class _Departure:
     """Watches one exchange for the moment from which the bank may know of it."""
 
-    __slots__ = ("sent",)
+    __slots__ = ("_until_s", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, until_s: float) -> None:
+        self._until_s = until_s
         self.sent = False
 
     async def watch(self, event: str, _: Mapping[str, Any]) -> None:
-        # The event comes before the first byte is written, so a doubt is told as UNKNOWN.
-        self.sent = self.sent or event.endswith("send_request_headers.started")
+        if event.endswith("send_request_headers.started"):
+            # A process that was frozen while it connected wakes up here before its deadline is noticed.
+            if not self.sent and time.monotonic() >= self._until_s:
+                raise TimeoutError
+            # The event comes before the first byte is written, so a doubt is told as UNKNOWN.
+            self.sent = True
 
     def trouble(self, said: str) -> BankTrouble:
         money = Moved.UNKNOWN if self.sent else Moved.NOT_SENT

@@ -12,6 +12,7 @@ from opengiro.domain.login_gate import LoginGate
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.tokens_key import TokensKey
+from opengiro.usecases.prompt_line import PromptLine
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -94,6 +95,10 @@ class Core:
     tokens_key: TokensKey = field(default_factory=TokensKey)  #: signs access tokens that others can check
     logins: LoginGate = field(default_factory=LoginGate)  #: how often passwords may be tried
     bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
+
+    def prompt_line(self) -> Line:
+        """Return the way to the banks for what is decided now; `line` itself is for asking, which is always safe."""
+        return PromptLine(self.line)
 
     def now(self, merchant_id: int) -> datetime:
         """Return the present instant on this merchant's clock."""

@@ -28,6 +28,7 @@ async def resume(core: Core, merchant_id: int, payment_id: int) -> Standing:
 
 async def answer_fields(core: Core, merchant_id: int, payment_id: int, values: Mapping[str, str]) -> Standing:
     """Give the bank the fields it asked the payer for; refuses when it asked for none or one is missing."""
+    line = core.prompt_line()
     standing = await load_standing(core, merchant_id, payment_id)
     attempt = _live(standing, AskFields)
     answer = _connector(core, attempt).answer
@@ -37,11 +38,12 @@ async def answer_fields(core: Core, merchant_id: int, payment_id: int, values: M
     if missing:
         complaints = (Complaint(f"fields.{name}", "is required", missing=True) for name in missing)
         raise Refused(Refusal.FIELD_MISSING, *complaints)
-    return await listen(core, standing, lambda errand: answer(core.line, errand, values))
+    return await listen(core, standing, lambda errand: answer(line, errand, values))
 
 
 async def confirm_payment(core: Core, merchant_id: int, payment_id: int, yes: bool) -> Standing:
     """Say the merchant's last word; refusing it rejects the payment unless the bank has a stronger reason."""
+    line = core.prompt_line()
     standing = await load_standing(core, merchant_id, payment_id)
     attempt = _live(standing, Confirm)
     confirm = _connector(core, attempt).confirm
@@ -51,7 +53,7 @@ async def confirm_payment(core: Core, merchant_id: int, payment_id: int, yes: bo
     if attempt.confirm_by is not None and now >= attempt.confirm_by:
         return await end_payment(core, standing, Trigger.CONFIRMATION_LAPSED, Reason.NO_ANSWER_FROM_CUSTOMER)
     standing = await _take_word(core, standing, attempt)
-    standing = await listen(core, standing, lambda errand: confirm(core.line, errand, yes))
+    standing = await listen(core, standing, lambda errand: confirm(line, errand, yes))
     if yes or standing.payment.final:
         return standing
     return await end_payment(core, standing, Trigger.CONFIRMATION_REFUSED, Reason.CONFIRMATION_REFUSED)

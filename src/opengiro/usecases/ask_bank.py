@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from opengiro.domain.attempt import INITIATING_MAX, Attempt, Phase, plan_next_ask
-from opengiro.domain.banks import BankTrouble, Cancelled, Errand, Heard, Order
+from opengiro.domain.banks import BankTrouble, Cancelled, Errand, Heard, Line, Order
 from opengiro.domain.lifecycle import State
 from opengiro.domain.payment import Execution, Instruction, Payment
 from opengiro.domain.sepa_text import NAME_LENGTH_MAX, sepa_reference, sepa_text
@@ -18,6 +18,7 @@ from opengiro.usecases.record_observation import record_observation
 
 async def ask_bank(core: Core, merchant_id: int, payment_id: int, *, background: bool = False) -> Standing:
     """Return where a payment stands after asking its bank, if there is a bank to ask."""
+    line = core.prompt_line()
     standing = await load_standing(core, merchant_id, payment_id)
     attempt = standing.attempt
     if attempt is None or attempt.phase is Phase.ENDED or standing.payment.final:
@@ -26,7 +27,7 @@ async def ask_bank(core: Core, merchant_id: int, payment_id: int, *, background:
         return await _give_up_unheard(core, standing, attempt)
     connector = core.connectors[core.bank(attempt.bank_id).connector]
     standing = await listen(core, standing, lambda errand: connector.observe(core.line, errand), background=background)
-    return await _lapse(core, standing)
+    return await _lapse(core, line, standing)
 
 
 async def load_standing(core: Core, merchant_id: int, payment_id: int) -> Standing:
@@ -43,6 +44,7 @@ async def listen(
     A bank that waits for our confirmation gets it at once, unless the merchant confirms by hand. Trouble is
     saved as trouble: the schedule asks again.
     """
+    line = core.prompt_line()
     payment, attempt = standing.payment, standing.attempt
     if attempt is None:
         return standing
@@ -52,7 +54,7 @@ async def listen(
         return await _postpone(core, standing, attempt, trouble)
     standing = await record_observation(core, standing, heard, background=background)
     if heard.awaits_us and _lives_on(standing, attempt):
-        return await _confirm_at_once(core, standing, background=background)
+        return await _confirm_at_once(core, line, standing, background=background)
     return standing
 
 
@@ -62,7 +64,7 @@ def _lives_on(standing: Standing, attempt: Attempt) -> bool:
     return now is not None and now.ordinal == attempt.ordinal and now.phase is not Phase.ENDED
 
 
-async def _confirm_at_once(core: Core, standing: Standing, *, background: bool) -> Standing:
+async def _confirm_at_once(core: Core, line: Line, standing: Standing, *, background: bool) -> Standing:
     """Give the bank the word it waits for, unless the merchant wants to give it; trouble makes us ask again."""
     payment, attempt = standing.payment, standing.attempt
     merchant = await core.merchant(payment.merchant_id)
@@ -72,7 +74,7 @@ async def _confirm_at_once(core: Core, standing: Standing, *, background: bool) 
     if confirm is None:
         return standing
     try:
-        heard = await confirm(core.line, errand_of(core, payment, attempt), True)  # noqa: FBT003  # the slot is positional
+        heard = await confirm(line, errand_of(core, payment, attempt), True)  # noqa: FBT003  # the slot is positional
     except BankTrouble as trouble:
         return await _postpone(core, standing, attempt, trouble)
     return await record_observation(core, standing, heard, background=background)
@@ -131,24 +133,24 @@ async def _give_up_unheard(core: Core, standing: Standing, attempt: Attempt) -> 
     return await save_attempt(core, standing, replace(attempt, phase=Phase.UNKNOWN, next_ask_at=again))
 
 
-async def _lapse(core: Core, standing: Standing) -> Standing:
+async def _lapse(core: Core, line: Line, standing: Standing) -> Standing:
     """Withdraw an attempt that its payer let lie beyond the life of the bank's link, so that another may start."""
     attempt = standing.attempt
     waiting = standing.payment.state is State.VALIDATING and attempt is not None and attempt.phase is Phase.LIVE
     if not waiting or attempt is None or core.now(attempt.merchant_id) < attempt.ends_at:
         return standing
-    if attempt.confirm_by is not None or not await withdraw(core, standing.payment, attempt):
+    if attempt.confirm_by is not None or not await withdraw(core, line, standing.payment, attempt):
         return standing
     return await end_attempt(core, standing)
 
 
-async def withdraw(core: Core, payment: Payment, attempt: Attempt) -> bool:
+async def withdraw(core: Core, line: Line, payment: Payment, attempt: Attempt) -> bool:
     """Ask the bank to forget an attempt nobody approved; whether it did, and so can pay no more."""
     cancel = core.canceller(core.bank(attempt.bank_id))
     if cancel is None or attempt.bank_payment_id is None:
         return False
     try:
-        answer = await cancel(core.line, errand_of(core, payment, attempt))
+        answer = await cancel(line, errand_of(core, payment, attempt))
     except BankTrouble:
         return False
     return answer.outcome is Cancelled.AT_ONCE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from opengiro.domain.attempt import Attempt, Phase
-from opengiro.domain.banks import BankTrouble, Cancellation, Cancelled, Redirect
+from opengiro.domain.banks import BankTrouble, Cancellation, Cancelled, Line, Redirect
 from opengiro.domain.lifecycle import State, Trigger
 from opengiro.domain.payment import Execution, Reason
 from opengiro.domain.refusals import Refusal, Refused
@@ -22,37 +22,42 @@ BY_PAYER: By = (Trigger.PAYER_CANCELLED, Reason.CANCELLED_BY_PAYER)
 
 async def cancel_by_client(core: Core, merchant_id: int, payment_id: int) -> Standing:
     """Cancel for the merchant: before a bank knows of it, or at the bank while it waits for its date."""
+    line = core.prompt_line()
     standing = await load_standing(core, merchant_id, payment_id)
     match standing.payment.state:
         case State.CREATED if not _live(standing.attempt):
             return await end_payment(core, standing, *BY_CLIENT)
         case State.PENDING if standing.payment.execution is not Execution.INSTANT:
-            return await cancel_pending(core, standing, BY_CLIENT)
+            return await cancel_pending(core, line, standing, BY_CLIENT)
     raise Refused(Refusal.CANCEL_UNSUPPORTED)
 
 
 async def cancel_by_payer(core: Core, merchant_id: int, payment_id: int) -> Standing:
     """Cancel for the payer on a hosted page: nothing at a bank yet, or the bank forgets what nobody approved."""
+    line = core.prompt_line()
     standing = await ask_bank(core, merchant_id, payment_id)
     payment, attempt = standing.payment, standing.attempt
     if payment.state not in (State.CREATED, State.VALIDATING):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
     if attempt is not None and _live(attempt):
-        answer = await _ask_to_cancel(core, standing, attempt)
+        answer = await _ask_to_cancel(core, line, standing, attempt)
         if answer.outcome is not Cancelled.AT_ONCE:
             raise Refused(Refusal.CANCEL_UNSUPPORTED)
     return await end_payment(core, standing, *BY_PAYER)
 
 
-async def cancel_pending(core: Core, standing: Standing, by: By) -> Standing:
-    """Cancel what waits for its date at the bank, or stop a standing order there; raises `Refused`."""
+async def cancel_pending(core: Core, line: Line, standing: Standing, by: By) -> Standing:
+    """Cancel what waits for its date at the bank, or stop a standing order there; raises `Refused`.
+
+    `line` was made before `standing` was read.
+    """
     if is_running(standing.payment):
         # Once the order is gone nobody tells of its last date any more, so the bank is asked before.
         standing = await ask_bank(core, standing.payment.merchant_id, standing.payment.payment_id)
     attempt = standing.attempt
     if attempt is None or not _live(attempt):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
-    answer = await _ask_to_cancel(core, standing, attempt)
+    answer = await _ask_to_cancel(core, line, standing, attempt)
     if answer.outcome is Cancelled.AT_ONCE:
         return await end_payment(core, standing, *by)
     if answer.outcome is Cancelled.PAYER_MUST_APPROVE and answer.url:
@@ -78,12 +83,12 @@ async def _wait_for_payer(core: Core, standing: Standing, attempt: Attempt, url:
     return standing
 
 
-async def _ask_to_cancel(core: Core, standing: Standing, attempt: Attempt) -> Cancellation:
+async def _ask_to_cancel(core: Core, line: Line, standing: Standing, attempt: Attempt) -> Cancellation:
     cancel = core.canceller(core.bank(attempt.bank_id))
     if cancel is None or attempt.bank_payment_id is None:
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
     try:
-        return await cancel(core.line, errand_of(core, standing.payment, attempt))
+        return await cancel(line, errand_of(core, standing.payment, attempt))
     except BankTrouble as trouble:
         raise Refused(Refusal.CANCEL_UNSUPPORTED, detail=trouble.message) from trouble
 

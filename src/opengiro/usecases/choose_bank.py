@@ -17,7 +17,7 @@ import msgspec
 
 from opengiro.domain.accounts import Account
 from opengiro.domain.attempt import LINK_LIFE, Attempt, Phase
-from opengiro.domain.banks import Bank, BankTrouble, Errand, Heard, Moved, Need
+from opengiro.domain.banks import Bank, BankTrouble, Errand, Heard, Line, Moved, Need
 from opengiro.domain.compatibility import fits
 from opengiro.domain.identifiers import guid7, mint_token
 from opengiro.domain.lifecycle import State, Trigger
@@ -49,11 +49,11 @@ class ChooseBank:
 
 async def choose_bank(core: Core, command: ChooseBank) -> Standing:
     """Start an attempt at the bank and return where the payment stands; raises `Refused`."""
-    bank = core.bank(command.bank_id)
+    line, bank = core.prompt_line(), core.bank(command.bank_id)
     standing = await load_standing(core, command.merchant_id, command.payment_id)
     if command.switch and _is_elsewhere(standing, command):
         # A withdrawal takes time, so what is decided next is decided from what is saved then.
-        standing = await _leave_other_bank(core, standing)
+        standing = await _leave_other_bank(core, line, standing)
     if running := _running(standing, command):
         return running
     merchant = await core.merchant(command.merchant_id)
@@ -65,13 +65,13 @@ async def choose_bank(core: Core, command: ChooseBank) -> Standing:
     ticket = mint_token(payment.merchant_id, core.chance(32))
     attempt = _plan_attempt(core, standing, command, ticket, today if payment.recurrence else None)
     started = await _commit(core, standing.payment, payment, attempt, ticket, command)
-    return started if isinstance(started, Standing) else await _call(core, payment, attempt, bank, command)
+    return started if isinstance(started, Standing) else await _call(core, line, payment, attempt, bank, command)
 
 
-async def _leave_other_bank(core: Core, standing: Standing) -> Standing:
+async def _leave_other_bank(core: Core, line: Line, standing: Standing) -> Standing:
     """Withdraw the attempt at the bank that runs now, if that bank can, and return what is saved afterwards."""
     attempt = standing.attempt
-    if attempt is not None and await withdraw(core, standing.payment, attempt):
+    if attempt is not None and await withdraw(core, line, standing.payment, attempt):
         await end_attempt(core, standing)
     return await load_standing(core, standing.payment.merchant_id, standing.payment.payment_id)
 
@@ -165,11 +165,13 @@ async def _commit(
     return None
 
 
-async def _call(core: Core, payment: Payment, attempt: Attempt, bank: Bank, command: ChooseBank) -> Standing:
+async def _call(
+    core: Core, line: Line, payment: Payment, attempt: Attempt, bank: Bank, command: ChooseBank
+) -> Standing:
     standing = Standing(payment, attempt)
     connector = core.connectors[bank.connector]
     try:
-        heard = await connector.initiate(core.line, errand_of(core, payment, attempt))
+        heard = await connector.initiate(line, errand_of(core, payment, attempt))
     except BankTrouble as trouble:
         return await _troubled(core, standing, attempt, trouble, command)
     # Whatever a bank calls an order it took, the payer's choice is made.

@@ -25,7 +25,8 @@ async def stop_by_payer(core: Core, merchant_id: int, payment_id: int) -> Standi
 
 
 async def _stop(core: Core, merchant_id: int, payment_id: int, by: By) -> Standing:
+    line = core.prompt_line()
     standing = await load_standing(core, merchant_id, payment_id)
     if not is_running(standing.payment):
         raise Refused(Refusal.CANCEL_UNSUPPORTED)
-    return await cancel_pending(core, standing, by)
+    return await cancel_pending(core, line, standing, by)

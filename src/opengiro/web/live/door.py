@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from opengiro.store import Unavailable
 from opengiro.web.live.seats import NoSeat
 from opengiro.web.live.visitor import Turned, Visitor, admit
 
@@ -56,6 +57,9 @@ class Door:
         except Turned as turned:
             readable = None if turned.status == 403 else origin
             await refusal(turned, cors(readable) | self._allow(turned))(scope, receive, send)
+        except Unavailable:
+            again = {"Retry-After": str(self._limits.retry_after_s)}
+            await refusal(Turned(503, "unavailable"), cors(origin) | again)(scope, receive, send)
         except NoSeat as full:
             again = {"Retry-After": str(self._limits.retry_after_s)}
             code = "too_many_streams" if full.status == 429 else "no_capacity"

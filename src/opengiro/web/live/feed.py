@@ -4,6 +4,7 @@
 2. A ring carries nothing. The rows are read after it, from the last move that was told.
 3. Every beat looks whether there was a move without a ring, which is rare and never certain not to happen.
 4. The token is looked up again before anything is told, so a revoked one learns nothing more.
+5. While the database is away a follower stays and hears nothing new; it is rung when the database is back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from opengiro.domain.refusals import Refused
+from opengiro.store import Unavailable
 from opengiro.usecases.authenticate import authenticate
 from opengiro.usecases.follow_payment import read_news
 from opengiro.web.live.events import End, Event, end_event, state_event, step_event
@@ -70,19 +72,25 @@ class Feed:
 async def follow(feed: Feed, rung: asyncio.Event, *, beat_s: float, life_s: float) -> AsyncIterator[Sequence[Event]]:
     """Yield events as they come, none for a beat or a ring without news, and an end at last.
 
+    Raises `Unavailable` before the first of them, while an answer can still say so.
+
     `rung` is set by the bell, and when the reader left: the transport then gets its turn, and asks for no more.
     """
     now = asyncio.get_running_loop().time
-    over_at, look = now() + life_s, True
+    over_at, look, began = now() + life_s, True, False
     while True:
         rung.clear()
         events: list[Event] = []
-        if look or await feed.missed():
-            try:
+        try:
+            if look or await feed.missed():
                 events = await feed.news()
-            except Refused:
-                yield [end_event(End.TOKEN_ENDED)]
-                return
+            began = True
+        except Refused:
+            yield [end_event(End.TOKEN_ENDED)]
+            return
+        except Unavailable:
+            if not began:
+                raise
         if feed.final:
             yield [*events, end_event(End.FINAL)]
             return

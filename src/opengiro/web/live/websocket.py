@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.requests import HTTPConnection
 
+from opengiro.store import Unavailable
 from opengiro.usecases.follow_payment import FROM_THE_START
 from opengiro.web.live.events import End, Event
 from opengiro.web.live.feed import Feed, follow
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 BEAT = b'{"type":"ping"}'
 _CODES = MappingProxyType({End.FINAL: 1000, End.RECONNECT: 1001, End.TOKEN_ENDED: 4401})
 _NO_HELLO = 4408
+_AWAY = 1013
 _HELLO_BYTES_MAX = 256
 
 
@@ -60,9 +62,14 @@ class Socket:
             visitor = await admit(self._core, caller)
             with self._seats.take(visitor.token, visitor.ip):
                 await self._accept(scope, send)
-                await self._tell(visitor, caller, receive, send)
+                try:
+                    await self._tell(visitor, caller, receive, send)
+                except Unavailable:
+                    await send({"type": "websocket.close", "code": _AWAY, "reason": "unavailable"})
         except (Turned, NoSeat) as refused:
             await _deny(refused.status, scope, send)
+        except Unavailable:
+            await _deny(503, scope, send)
 
     async def _accept(self, scope: Scope, send: Send) -> None:
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
