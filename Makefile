@@ -12,6 +12,12 @@ BROWSER_CODE := $(shell find src examples -path '*/static/*.js' 2>/dev/null)
 # Two test processes halve the wait; more than that and browsers starve each other on a small machine.
 WORKERS ?= 2
 
+# On the first everything runs, on the second what touches a database.
+ENGINES := $(or $(ENGINE),sqlite postgres)
+
+# What pytest answers when nothing was left to run, as it may on one engine when ARGS narrow.
+NO_TESTS := 5
+
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 TSC := node_modules/.installed
@@ -26,9 +32,14 @@ install: $(RUN) ## Make .venv with the newest usable Python and install OpenGiro
 demo: install ## Start everything on this machine: server, sandbox banks, demo shop
 	.venv/bin/opengiro dev
 
-test: $(DEV) ## Install what the tests need and run them all (ARGS="-k word" narrows)
+test: $(DEV) ## Install what the tests need and run them on both databases (ENGINE=sqlite, ARGS="-k word" narrow)
 	@tools/browser
-	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@tools/postgres
+	@for engine in $(ENGINES); do \
+	    echo "Tests on $$engine:"; \
+	    OPENGIRO_TEST_ENGINE=$$engine .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS) \
+	        || { code=$$?; [ $$code = $(NO_TESTS) ] && [ -n "$${ARGS:-}" ]; } || exit 1; \
+	done
 
 bench: $(RUN) ## Measure everything beside the databases, within ten minutes (ARGS="--only create --rounds 1" narrows)
 	.venv/bin/python -m bench $(ARGS)

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from opengiro.domain.clock import Clock
 from opengiro.domain.identifiers import client_id
 from opengiro.domain.merchants import Application, Merchant
 from opengiro.settings import Settings
+from opengiro.store.rsa_file import new_pem
 from opengiro.usecases import Core
 from opengiro.usecases.grant_token import grant_configuration_token
 from opengiro.usecases.move_clock import move_clock
@@ -39,7 +41,6 @@ Found = TypeVar("Found")
 REDIRECT_URI = "https://shop.test/callback"
 _GOODBYE_S = 1
 _KEY_FILES = ("fields-key.pem", "tokens-key.pem")
-_keys: dict[str, bytes] = {}
 IBAN = "FR7630006000011234567890189"
 
 
@@ -198,18 +199,20 @@ async def open_house(data: Path, clock: Clock | None = None, url: str | None = N
                     sibling=credentials[1],
                     stranger=credentials[2],
                 )
-    for name in _KEY_FILES:
-        if (data / name).exists():
-            _keys.setdefault(name, (data / name).read_bytes())
 
 
 def _lend_keys(data: Path) -> None:
-    """Put the keys of an earlier house into a new one: drawing one takes longer than all the rest."""
+    """Give each house the same keys: drawing them takes longer than all the rest."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, pem in _keys.items():
+    for name in _KEY_FILES:
         if not (data / name).exists():
             (data / name).touch(mode=0o600)
-            (data / name).write_bytes(pem)
+            (data / name).write_bytes(_drawn(name))
+
+
+@cache
+def _drawn(_name: str) -> bytes:
+    return new_pem()
 
 
 def _timed(core: Core, clock: Clock | None) -> Core:
