@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
 
 import pytest
+from schwifty import IBAN
 
 from opengiro.domain.accounts import Scheme
 from opengiro.domain.identifiers import mint_token
@@ -206,3 +208,19 @@ def test_a_sort_code_and_account_number_are_fourteen_digits(text: str, number: s
     for wrong in (number[:-1], number + "0", "x" + number[1:]):
         with pytest.raises(AccountFault):
             check_account(Scheme.SORT_CODE, wrong, "Shop")
+
+
+@pytest.mark.parametrize(
+    "country", ["AT", "BE", "BG", "CH", "CY", "DE", "ES", "FR", "GB", "IT", "LU", "MT", "NL", "SM"]
+)
+def test_numbers_are_judged_and_banks_found_as_schwifty_does(country: str) -> None:
+    chance = Random(country)  # noqa: S311  # numbers to try, the same at every run
+    for _ in range(20):
+        right = IBAN.random(country, random=chance)
+        account = check_account(Scheme.IBAN, right, "Shop")
+        assert (account.identification, account.bic) == (str(right), right.bic and str(right.bic))
+        digits = f"{chance.randrange(100):02d}"
+        wrong = f"{right[:2]}{digits}{right[4:]}"
+        if digits != right[2:4]:
+            with pytest.raises(AccountFault):
+                check_account(Scheme.IBAN, wrong, "Shop")

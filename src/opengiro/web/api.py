@@ -214,11 +214,10 @@ async def _run(
         base=base,
         request_id=number,
         payer_ip=scope["client"][0] if scope.get("client") else None,
+        receipt=_receipt(route, scope, headers, principal, body),
     )
-    if "idempotency-key" not in headers or scope["method"] != "POST":
-        return await route.handler(call)
-    owner = await route.claimant(call) if route.claimant else principal
-    call = replace(call, receipt=_receipt(route, scope, headers, owner, body))
+    if route.claimant and "idempotency-key" in headers:
+        call = replace(call, receipt=_receipt(route, scope, headers, await route.claimant(call), body))
     if call.receipt is None or route.keeps_receipt:
         return await route.handler(call)
     return await _once(core, route, call, call.receipt)
@@ -296,9 +295,9 @@ async def _read(headers: Mapping[str, str], receive: Receive) -> bytes:
 def _receipt(
     route: Route, scope: Scope, headers: Mapping[str, str], principal: Principal | None, body: bytes
 ) -> Receipt | None:
-    if principal is None:
+    key = headers.get("idempotency-key")
+    if key is None or scope["method"] != "POST" or principal is None:
         return None
-    key = headers["idempotency-key"]
     if not _KEY.fullmatch(key):
         raise Refused(Refusal.IDEMPOTENCY_KEY_INVALID)
     # The path is in the scope, so one key on two payments is two keys; the query is part of what was asked.

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import MutableHeaders
-
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,7 +77,7 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         """Wrap `app`; `https` says whether the public address is reached over TLS."""
         self._app = app
-        self._missing = api_headers(https=https)
+        self._missing = [(name.lower().encode(), value.encode()) for name, value in api_headers(https=https).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on and complete the headers of its answer."""
@@ -89,9 +87,8 @@ class SecurityHeaders:
 
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._missing.items():
-                    headers.setdefault(name, value)
+                own = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in self._missing if one[0] not in own)]
             await send(message)
 
         await self._app(scope, receive, complete)

@@ -7,6 +7,7 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from babel import Locale
 
 from opengiro.dialects.powens.schema import IdentityIn, IdentityOut
@@ -37,7 +38,8 @@ def read_party(given: IdentityIn | None, path: str, wrong: Complaints) -> Party 
         return None
     kind = _one_of(PartyKind, given.kind or PartyKind.INDIVIDUAL, f"{path}.kind", wrong)
     scheme = _one_of(IdentityScheme, given.scheme_name, f"{path}.scheme_name", wrong)
-    texts = {name: _text(getattr(given, name), path, name, wrong) for name in LENGTHS}
+    sent = msgspec.to_builtins(given)  # what was left out is not in it
+    texts = {name: _text(text, path, name, wrong) for name, text in sent.items() if name in LENGTHS}
     _check_mandatory(given, kind or PartyKind.INDIVIDUAL, path, wrong)
     if given.email is not None and not (0 < given.email.find("@") < len(given.email) - 1):
         wrong.add(f"{path}.email", "is not an e-mail address")
@@ -80,9 +82,7 @@ def _check_mandatory(given: IdentityIn, kind: PartyKind, path: str, wrong: Compl
         wrong.need(given.identification, f"{path}.identification")
 
 
-def _text(text: str | None, path: str, name: str, wrong: Complaints) -> str | None:
-    if text is None:
-        return None
+def _text(text: str, path: str, name: str, wrong: Complaints) -> str:
     if len(text) > LENGTHS[name]:
         wrong.add(f"{path}.{name}", f"has at most {LENGTHS[name]} characters")
     allowed = "\r\n" if name in _LINES else ""

@@ -21,7 +21,7 @@ class AccountIn(Struct):
     issuer: str | None = None
 
 
-class IdentityIn(Struct):
+class IdentityIn(Struct, omit_defaults=True):
     """Identity of a request."""
 
     kind: str | None = None
