@@ -20,6 +20,7 @@ CONFIG = Path("opengiro.toml")
 """The file that is read, where there is one, unless another is named."""
 
 SECRETS = frozenset({"root_key", "database_url"})
+HOLDS = ("copies", "always", "never")
 _KEY_BYTES = 32
 _SHUTDOWN_S_MAX = 600
 _WORKERS_MAX = 256
@@ -48,6 +49,7 @@ class Settings:
     log_requests: bool = True  #: one line for each request
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0  #: where Prometheus fetches; further processes take the next ports; 0 is nowhere
+    hold: str = "copies"  #: what is held until `opengiro release`: copies of a database, always, or never
     root_key: bytes = field(default=b"", repr=False)  #: empty leaves it to the file `root.key`
 
     @property
@@ -258,6 +260,12 @@ def _private_hosts(raw: object) -> frozenset[str]:
     return frozenset(_texts(raw))
 
 
+def _hold(raw: object) -> str:
+    if _text(raw) not in HOLDS:
+        raise ValueError(f"must be one of {', '.join(HOLDS)}, and is {raw!r}")
+    return _text(raw)
+
+
 def _root_key(raw: object) -> bytes:
     try:
         key = bytes.fromhex(_text(raw))
@@ -284,6 +292,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "log_requests": _flag,
     "metrics_host": _host,
     "metrics_port": _between(0, 65535),
+    "hold": _hold,
     "root_key": _root_key,
 }
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}

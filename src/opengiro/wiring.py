@@ -36,6 +36,7 @@ from opengiro.store.vault import Vault, open_vault
 from opengiro.telemetry.journal import Journal
 from opengiro.telemetry.spans import begin as begin_tracing
 from opengiro.usecases import Core
+from opengiro.usecases.hold_house import Wish, settle_in
 from opengiro.web.api import Api, pages
 from opengiro.web.checkout.routes import away_for_now, checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
@@ -83,12 +84,13 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
         await migrate_at_start(engine)
         store = Store(engine, vault or await _shared_vault(settings, engine))
         fields_key, tokens_key = await _keys(settings, store)
+        await settle_in(store, Wish(settings.hold), Clock().real())
         seen = await store.house.versions()
         await store.banks.load()
         clock = Clock()
         for merchant_id, offset_us in (await store.merchants.offsets()).items():
             clock.move(merchant_id, from_us(offset_us) - from_us(0))
-        async with HttpLine() as line:
+        async with HttpLine(leave=store.home.leave) as line:
             core = Core(
                 store=store,
                 clock=clock,
@@ -162,7 +164,7 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     app = SecurityHeaders(Api(core, DIALECTS, rest), https=https)
     watch = Watch(app, names_of(routes, DIALECTS), _journal() if settings.log_requests else None)
     quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
-    return Gate(watch, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https)
+    return Gate(watch, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https, held=lambda: core.held)
 
 
 @contextlib.asynccontextmanager

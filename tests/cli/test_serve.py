@@ -53,13 +53,13 @@ def call(site: Site, method: str, path: str, token: str, body: Any = None) -> An
     return httpx2.request(method, f"{site.url}/2.0{path}", headers=headers, json=body, trust_env=False).json()
 
 
-def pay(site: Site, merchant: dict[str, Any]) -> tuple[int, str]:
+def pay(site: Site, merchant: dict[str, Any], label: str = "Order 1") -> tuple[int, str]:
     """Take a payment at the test bank; return its id and a token that reads it."""
     form = {"grant_type": "client_credentials", "scope": "payments:admin"}
     form |= {name: merchant[name] for name in ("client_id", "client_secret")}
     token = httpx2.post(f"{site.url}/2.0/auth/token", data=form, trust_env=False).json()["token"]
     instruction = {
-        "label": "Order 1",
+        "label": label,
         "amount": 50.90,
         "currency": "EUR",
         "execution_date_type": "instant",

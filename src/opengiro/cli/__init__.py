@@ -125,6 +125,23 @@ def program(assembly: Assembly) -> typer.Typer:
         run_copy(_settings(config), from_, batch)
 
     @app.command()
+    def hold(
+        reason: Annotated[str, typer.Argument(help="Why, as others will read it.")] = "an operator said so",
+        config: Config = None,
+    ) -> None:
+        """Take no payment, ask no bank and send nothing until `opengiro release`."""
+        from opengiro.cli.hold import run_hold  # noqa: PLC0415  # as above
+
+        run_hold(assembly, _settings(config), reason)
+
+    @app.command()
+    def release(config: Config = None) -> None:
+        """Let a held house act again; a restored copy begins held."""
+        from opengiro.cli.hold import run_release  # noqa: PLC0415  # as above
+
+        run_release(assembly, _settings(config))
+
+    @app.command()
     def check(
         config: Config = None,
         production: Annotated[

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from opengiro.cli.hold import said
 from opengiro.cli.sentences import in_sentences, sentence
 from opengiro.cli.server import CannotStart, check_key, loop
 from opengiro.settings import SECRETS, Settings, is_loopback
@@ -148,6 +149,8 @@ async def _looked_up(settings: Settings, *, production: bool) -> list[str]:
             return found
         await store.prove_key()
         await store.banks.load()
+        await store.home.load()
+        found += [text for text in (said(store),) if text]
         if not await store.merchants.all():
             found.append("There is no merchant: `opengiro merchant create` makes one.")
         if not store.banks.all():

@@ -50,7 +50,7 @@ def run_dev(assembly: Assembly, port: int, data: Path, *, open_browser: bool) ->
     """Serve until interrupted; return the exit code. What is in the way is said in one sentence."""
     try:
         with listening("127.0.0.1", port) as listener, alone(data, "dev"), contextlib.suppress(KeyboardInterrupt):
-            settings = Settings(data=data, port=port, private_hosts=frozenset({"*"}), log_requests=False)
+            settings = Settings(data=data, port=port, private_hosts=frozenset({"*"}), log_requests=False, hold="never")
             known = _known(data)
             loop()(_serve(assembly, settings, known, listener, open_browser=open_browser))
     except CannotStart as trouble:

@@ -48,7 +48,7 @@ def create_merchant(assembly: Assembly, settings: Settings, wanted: NewMerchant)
         typer.echo(json.dumps(printed, indent=2))
         typer.echo("Keep client_secret and config_token now: they are shown this once.", err=True)
 
-    _with_core(assembly, settings, create)
+    with_core(assembly, settings, create)
 
 
 def list_merchants(assembly: Assembly, settings: Settings) -> None:
@@ -60,7 +60,7 @@ def list_merchants(assembly: Assembly, settings: Settings) -> None:
             for application in await core.store.applications.all(merchant.merchant_id):
                 typer.echo(f"   client {application.client_id}  {' '.join(application.redirect_uris)}")
 
-    _with_core(assembly, settings, tell)
+    with_core(assembly, settings, tell)
 
 
 def import_banks(assembly: Assembly, settings: Settings, path: Path) -> None:
@@ -83,10 +83,12 @@ def import_banks(assembly: Assembly, settings: Settings, path: Path) -> None:
     except OSError as trouble:
         typer.echo(f"{path} cannot be read: {trouble.strerror}.", err=True)
         raise typer.Exit(1) from None
-    _with_core(assembly, settings, add)
+    with_core(assembly, settings, add)
 
 
-def _with_core(assembly: Assembly, settings: Settings, use: Callable[[Core], Awaitable[None]]) -> None:
+def with_core(assembly: Assembly, settings: Settings, use: Callable[[Core], Awaitable[None]]) -> None:
+    """Open the house for one errand, and end in a sentence when it cannot be opened."""
+
     async def run() -> None:
         async with assembly.open_core(settings) as core:
             await use(core)

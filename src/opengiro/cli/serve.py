@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from opengiro.cli.children import keep_children
+from opengiro.cli.hold import warn_if_held
 from opengiro.cli.metrics import offering_metrics
 from opengiro.cli.sentences import in_sentences
 from opengiro.cli.server import CannotStart, Server, alone, check_key, listening, loop, sharing_port
@@ -72,6 +73,7 @@ async def serve(
 ) -> None:
     """Serve on a port that is held, and work beside it or not, until a signal or `stop`."""
     async with assembly.open_core(settings) as core, offering_metrics(assembly, core, settings):
+        warn_if_held(core.store)
         app = assembly.web_app(core, settings, [])
         async with assembly.working(core, settings) if works else contextlib.nullcontext():
             server = Server(app, ready, settings.shutdown_s, settings.proxies)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from opengiro.cli.hold import warn_if_held
 from opengiro.cli.metrics import offering_metrics
 from opengiro.cli.sentences import in_sentences
 from opengiro.cli.server import CannotStart, loop
@@ -45,6 +46,7 @@ async def work(
         offering_metrics(assembly, core, settings),
         assembly.working(core, settings),
     ):
+        warn_if_held(core.store)
         gc.freeze()
         ready()
         await stop.wait()

@@ -35,6 +35,7 @@ class Refusal(StrEnum):
     BODY_TOO_LARGE = "body_too_large"  #: above the limit for request bodies
     TOO_MANY_REQUESTS = "too_many_requests"  #: above the rate the operator allows
     OVERLOADED = "overloaded"  #: the server has more to do than it can; nothing was looked at
+    HELD = "held"  #: an operator holds the server, as after a restore; nothing was looked at
     UNAVAILABLE = "unavailable"  #: the database is away, or did not say whether it saved; the same key finds out
 
 
@@ -45,6 +46,7 @@ TRANSIENT = frozenset(
         Refusal.ATTEMPT_LIVE,
         Refusal.TOO_MANY_REQUESTS,
         Refusal.OVERLOADED,
+        Refusal.HELD,
         Refusal.UNAVAILABLE,
     }
 )

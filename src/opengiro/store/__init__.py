@@ -11,6 +11,7 @@ from opengiro.store.banks import Banks
 from opengiro.store.claims import Claims
 from opengiro.store.deliveries import Deliveries
 from opengiro.store.engines import Conflict, Unavailable, Write
+from opengiro.store.home import Home
 from opengiro.store.house import House, HouseKeys
 from opengiro.store.links import Links
 from opengiro.store.measure import measured
@@ -38,6 +39,7 @@ class Store:
         self.engine = engine
         self.vault = vault
         self.house = House(engine)
+        self.home = Home(engine)
         self.keys = HouseKeys(engine, vault)
         self.merchants = Merchants(engine)
         self.tokens = Tokens(engine, vault)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from opengiro.store.engines import Engine
     from opengiro.store.vault import Vault
 
-BANKS, CLOCKS = "banks", "clocks"
+BANKS, CLOCKS, HOLDS = "banks", "clocks", "holds"
 """What has a version."""
 
 

@@ -96,6 +96,11 @@ class Core:
     logins: LoginGate = field(default_factory=LoginGate)  #: how often passwords may be tried
     bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
 
+    @property
+    def held(self) -> bool:
+        """Whether this house must take, ask and send nothing until somebody releases it."""
+        return self.store.home.held
+
     def prompt_line(self) -> Line:
         """Return the way to the banks for what is decided now; `line` itself is for asking, which is always safe."""
         return PromptLine(self.line)

@@ -21,7 +21,7 @@ async def ask_bank(core: Core, merchant_id: int, payment_id: int, *, background:
     line = core.prompt_line()
     standing = await load_standing(core, merchant_id, payment_id)
     attempt = standing.attempt
-    if attempt is None or attempt.phase is Phase.ENDED or standing.payment.final:
+    if attempt is None or attempt.phase is Phase.ENDED or standing.payment.final or core.held:
         return standing
     if attempt.bank_payment_id is None:
         return await _give_up_unheard(core, standing, attempt)
@@ -46,7 +46,7 @@ async def listen(
     """
     line = core.prompt_line()
     payment, attempt = standing.payment, standing.attempt
-    if attempt is None:
+    if attempt is None or core.held:
         return standing
     try:
         heard = await ask(errand_of(core, payment, attempt))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from opengiro.store import Unavailable
-from opengiro.store.house import BANKS, CLOCKS
+from opengiro.store.house import BANKS, CLOCKS, HOLDS
 from opengiro.workers.outage import Outage
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ class Bridge:
         versions = await store.house.versions()
         if versions == self._seen:
             return
+        if versions.get(HOLDS) != self._seen.get(HOLDS):
+            await store.home.load()
         if versions.get(BANKS) != self._seen.get(BANKS):
             await store.banks.load()
         if versions.get(CLOCKS) != self._seen.get(CLOCKS) and not await self._set_clocks():

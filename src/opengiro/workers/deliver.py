@@ -59,7 +59,9 @@ class Deliverer:
             await self._stop()
 
     async def turn(self) -> None:
-        """Claim what is due now and start sending it."""
+        """Claim what is due now and start sending it, unless the house is held."""
+        if self._core.held:
+            return
         await self._keep_house()
         for claim in await claim_deliveries(self._core, self._room):
             self._start(claim)

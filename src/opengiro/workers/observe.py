@@ -37,7 +37,7 @@ async def observe(core: Core) -> None:
         while True:
             try:
                 await watch.ask()
-                if await duty.is_ours():
+                if not core.held and await duty.is_ours():
                     await watch.expire()
                     if time.monotonic() - cleaned_at >= _CLEANING_EVERY_S:
                         await forget_answers(core)
@@ -75,8 +75,8 @@ class Watch:
         self._at_bank: Counter[str] = Counter()
 
     async def ask(self) -> None:
-        """Begin to ask about the attempts that are due, as far as there is room."""
-        room = _AT_ONCE_MAX - len(self._tasks)
+        """Begin to ask about the attempts that are due, as far as there is room, unless the house is held."""
+        room = 0 if self._core.held else _AT_ONCE_MAX - len(self._tasks)
         if room <= 0:
             return
         now, furthest = to_us(self._core.clock.real()), self._core.clock.furthest_us()

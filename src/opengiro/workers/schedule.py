@@ -24,7 +24,7 @@ async def schedule(core: Core) -> None:
         while True:
             followed = 0
             try:
-                if await duty.is_ours():
+                if not core.held and await duty.is_ours():
                     followed = await follow_schedules(core) + await expire_occurrences(core)
                 outage.is_over()
             except Unavailable as away:

@@ -38,7 +38,7 @@ class Cluster:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Start from nothing, and wait until there is a primary with a synchronous standby."""
+        """Start from nothing, and wait until there is a primary with its standbys."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, mode=0o755)
         (self.folder / "archive").mkdir()
@@ -51,7 +51,7 @@ class Cluster:
             self.start_patroni(number)
         self._write("haproxy.cfg", _haproxy())
         self._spawn("haproxy", ["haproxy", "-f", str(self.folder / "haproxy.cfg")])
-        self.wait(self.is_whole, "three members, one leader and one synchronous standby")
+        self.wait(self.is_whole, "a primary with two synchronous standbys")
 
     def stop(self) -> None:
         """End every process without ceremony and remove the network."""
@@ -103,14 +103,14 @@ class Cluster:
         return False
 
     def sync_standby(self) -> int:
-        """Return the node that every commit waits for."""
+        """Return a node that every commit waits for."""
         names = [one["name"] for one in self.members() if one["role"] == "sync_standby"]
         return int(names[0].removeprefix("node"))
 
     def is_whole(self) -> bool:
-        """Whether the primary streams to both others, and to one of them synchronously."""
+        """Whether the primary waits for both others."""
         with contextlib.suppress(subprocess.SubprocessError):
-            return self.psql(_STANDBYS, "postgres") == [["async"], ["sync"]]
+            return self.psql(_STANDBYS, "postgres") == [["sync"], ["sync"]]
         return False
 
     def ask(self, number: int, path: str, body: object = None, *, timeout_s: float = 2) -> Any:
@@ -258,12 +258,18 @@ def _shared(folder: Path) -> dict[str, Any]:
         "retry_timeout": RETRY_S,
         "synchronous_mode": True,
         "synchronous_mode_strict": True,
+        # Both, so that the one that is ahead takes over: one that had run ahead of its new primary would first have to
+        # be rewound, and meanwhile nobody confirms a commit.
+        "synchronous_node_count": 2,
         "failsafe_mode": True,
         "postgresql": {
             "use_pg_rewind": True,
             "parameters": {
                 "wal_log_hints": "on",
                 "wal_keep_size": "512MB",
+                # A standby that is cut off holds up commits for so long.
+                "wal_sender_timeout": "5s",
+                "wal_receiver_timeout": "5s",
                 # A standby that finds its new primary not ready yet asks again this soon; 5 s would add to the outage.
                 "wal_retrieve_retry_interval": "500ms",
                 "max_connections": 100,
@@ -283,6 +289,7 @@ def _haproxy() -> str:
 
 defaults
     mode tcp
+    retries 0
     timeout connect 2s
     timeout client 1h
     timeout server 1h

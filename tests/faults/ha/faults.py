@@ -59,6 +59,13 @@ def _killed(cluster: Cluster) -> int:
     return struck
 
 
+def cut_standby_off(cluster: Cluster) -> Mend:
+    """Pull the cable of a standby that every commit waits for."""
+    struck = cluster.sync_standby()
+    network.cut(struck)
+    return lambda: network.join(struck)
+
+
 UNPLANNED_S, PLANNED_S = 25.0, 5.0
 FAULTS = (
     Fault("kill", kill_primary, UNPLANNED_S),
@@ -66,4 +73,5 @@ FAULTS = (
     Fault("switchover", switch_over, PLANNED_S),
     Fault("isolate", cut_primary_off, UNPLANNED_S),
     Fault("mute", mute_primary, UNPLANNED_S),
+    Fault("standby", cut_standby_off, UNPLANNED_S, moves=False),
 )

@@ -55,6 +55,7 @@ REFUSALS = MappingProxyType(
         _R.BODY_TOO_LARGE: (400, "invalid_request", "The request body is too large, or compressed."),
         _R.TOO_MANY_REQUESTS: (429, "too_many_requests", "Too many login attempts; Retry-After says how long to wait."),
         _R.OVERLOADED: _UNAVAILABLE,
+        _R.HELD: _UNAVAILABLE,
         _R.UNAVAILABLE: _UNAVAILABLE,
     }
 )

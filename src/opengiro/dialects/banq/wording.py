@@ -56,6 +56,7 @@ REFUSALS = MappingProxyType(
         _R.BODY_TOO_LARGE: (400, "invalid_request", "The request body is too large, or compressed."),
         _R.TOO_MANY_REQUESTS: (429, "too_many_requests", "Too many requests."),
         _R.OVERLOADED: (503, "temporarily_unavailable", "The server is overloaded; nothing was done. Try again later."),
+        _R.HELD: (503, "temporarily_unavailable", "The server is held by its operator. Try again later."),
         _R.UNAVAILABLE: (503, "temporarily_unavailable", "The outcome is unknown. Repeat it with the same key."),
     }
 )

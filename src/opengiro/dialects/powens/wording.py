@@ -48,6 +48,7 @@ REFUSALS = MappingProxyType(
         _R.BODY_TOO_LARGE: (413, "invalidValue", "The request body is too large."),
         _R.TOO_MANY_REQUESTS: (429, "tooManyRequests", "Too many requests."),
         _R.OVERLOADED: (503, "serviceUnavailable", "The server is overloaded; nothing was done. Try again later."),
+        _R.HELD: (503, "serviceUnavailable", "The server is held by its operator; nothing was done. Try again later."),
         _R.UNAVAILABLE: (503, "serviceUnavailable", "The outcome is unknown. Repeat it with the same Idempotency-Key."),
     }
 )

@@ -8,8 +8,9 @@ nobody takes slots by sending slowly.
 from __future__ import annotations
 
 import math
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 VISIT = "opengiro.visit"
 """Where the scope of a request holds its visit."""
 
+_LOOKS = re.compile(r"/(token|live)/?$")
+"""What is posted only to be allowed to look."""
+_HELD_S = 60
 _KNOWN_MAX = 50_000
 _PLAIN = Answer(503, b"There is too much to do at the moment. Please try again in a few seconds.\n")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -59,9 +63,20 @@ class Gate:
     """Lets in what this process can answer in good time."""
 
     def __init__(
-        self, app: ASGIApp, dialects: Sequence[Dialect], pressure: Pressure, quotas: Quotas, *, https: bool
+        self,
+        app: ASGIApp,
+        dialects: Sequence[Dialect],
+        pressure: Pressure,
+        quotas: Quotas,
+        *,
+        https: bool,
+        held: Callable[[], bool] = bool,
     ) -> None:
-        """Stand before `app`; refusals are worded by the dialect whose prefix a path has."""
+        """Stand before `app`; refusals are worded by the dialect whose prefix a path has.
+
+        While the house is `held`, nothing gets in that could change something.
+        """
+        self._held = held
         self._app = app
         self._dialects = dialects
         self._headers = [(name.lower().encode(), value.encode()) for name, value in api_headers(https=https).items()]
@@ -84,6 +99,7 @@ class Gate:
         credential = _credential(scope)
         merchant_id = self._known.get(credential)
         try:
+            self._pass_hold(scope["path"], writes=not reads)
             self._admit(kind, merchant_id, writes=not reads)
         except Refused as refused:
             SHEDS.labels(refused.why, kind.value).inc()
@@ -104,6 +120,10 @@ class Gate:
             self._known.clear()
         if credential:
             self._known[credential] = merchant_id
+
+    def _pass_hold(self, path: str, *, writes: bool) -> None:
+        if writes and self._held() and not _LOOKS.search(path):
+            raise Refused(Refusal.HELD, wait_s=_HELD_S)
 
     def _admit(self, kind: Urgency, merchant_id: int | None, *, writes: bool) -> None:
         if merchant_id is not None:
