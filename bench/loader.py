@@ -88,12 +88,13 @@ class Tally(msgspec.Struct):
 
 
 class _Connection:
-    __slots__ = ("begun", "buffer", "socket")
+    __slots__ = ("begun", "buffer", "busy", "socket")
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.socket = socket.create_connection(address, timeout=_SETTLE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.begun = 0.0
+        self.busy = False
         self.buffer = b""
 
 
@@ -152,6 +153,7 @@ class Loader:
 
     def _send(self, one: _Connection) -> bool:
         request = next(self._requests, None)
+        one.busy = request is not None
         if request is None:
             return False
         one.begun = time.perf_counter()
@@ -162,7 +164,12 @@ class Loader:
         """Read what came; return whether the answer is whole."""
         data = one.socket.recv(65_536)
         if not data:
-            raise ConnectionError("the server closed a connection")
+            if one.busy:
+                raise ConnectionError(
+                    f"the server closed a connection that waited for an answer; told: {self._statuses}"
+                )
+            self._poll.unregister(one.socket)  # it has nothing left to send, and a server need not keep it
+            return False
         if one.buffer:
             data = one.buffer + data
         size = _size(data)
