@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
@@ -17,6 +18,9 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
 from opengiro.cli import server
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 LONG_S = 1.2
 PATIENCE_S = 15
@@ -76,3 +80,37 @@ async def test_who_does_not_finish_a_request_is_hung_up_on(port: int, sent: byte
     with contextlib.suppress(ConnectionResetError):
         await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
+
+
+class Choosy:
+    """An app that turns away by the bytes whatever names a kite, and answers the rest."""
+
+    def turn_away(self, data: bytes) -> bytes | None:
+        return b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy" if b"kite" in data else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("served")(scope, receive, send)
+
+
+async def test_a_request_turned_away_by_its_bytes_leaves_the_connection_as_it_was() -> None:
+    ready = asyncio.Event()
+    with server.listening("127.0.0.1", 0) as listener:
+        running = server.Server(Choosy(), ready.set, 1)
+        serving = asyncio.create_task(running.serve([listener]))
+        await asyncio.wait_for(ready.wait(), PATIENCE_S)
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        await _ask(writer, reader, b"GET /kite HTTP/1.1\r\n\r\n", b"busy")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(one._amid for one in running.server_state.connections):  # type: ignore[union-attr]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # the server tells nobody what it has read
+        await _ask(writer, reader, b"X: kite\r\n\r\n", b"served")
+        await _ask(writer, reader, b"GET /kite HTTP/1.1\r\n\r\n", b"busy")
+        writer.close()
+        running.should_exit = True
+        await serving
+
+
+async def _ask(writer: asyncio.StreamWriter, reader: asyncio.StreamReader, sent: bytes, heard: bytes) -> None:
+    writer.write(sent)
+    assert (await asyncio.wait_for(reader.readuntil(heard), PATIENCE_S)).endswith(heard)

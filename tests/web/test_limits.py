@@ -14,6 +14,7 @@ import pytest
 
 from opengiro.domain.identifiers import mint_token
 from opengiro.settings import Settings
+from opengiro.web.limits.doorstep import Doorstep
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
 from opengiro.web.limits.quotas import Quota, Quotas
@@ -169,6 +170,50 @@ async def test_lateness_counts_while_it_lasts_and_is_forgotten_when_nobody_comes
         return pressure.lag_s == 0
 
     assert await until(calm)
+
+
+PLAIN = b"POST /2.0/payments HTTP/1.1\r\nhost: a\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    ("data", "short"),
+    [
+        (PLAIN, True),
+        (PLAIN.replace(b" HTTP", b"?a=b HTTP"), True),
+        (b"GET /2.0/payments HTTP/1.1\r\nhost: a\r\n\r\n", True),
+        (PLAIN.replace(b"/payments", b"/payments/7"), False),
+        (PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0"), False),
+        (PLAIN[:-1], False),
+        (PLAIN + PLAIN, False),
+        (PLAIN.replace(b"host: a", b"Transfer-Encoding: chunked"), False),
+        (PLAIN.replace(b"host: a", b"Connection: close"), False),
+        (PLAIN.replace(b"host: a", b"Expect: 100-continue"), False),
+        (PLAIN.replace(b"host: a", b"Content-Length: 2"), False),
+        (PLAIN.replace(b"host: a", b"host: a\nx: y"), False),
+        (PLAIN.replace(b": 2", b": +2"), False),
+        (b"", False),
+    ],
+)
+def test_only_what_is_plainly_one_new_request_is_refused_by_its_bytes(data: bytes, short: bool) -> None:
+    answer = Doorstep(DIALECTS, NEW, {"x-extra": "1"}).refusal(data, 0)
+    assert (answer is not None) is short
+    if answer:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert f"content-length: {len(body)}\r\n".encode() in head
+        assert b"retry-after: 1\r\n" in head
+        said = msgspec.json.decode(body)
+        assert f"x-request-id: {said['request_id']}\r\n".encode() in head
+        assert said["code"] == "serviceUnavailable"
+
+
+async def test_a_full_process_refuses_by_the_bytes_and_one_with_room_by_nothing() -> None:
+    gate = new_gate(Kitchen(), 1)
+    assert gate.turn_away(PLAIN) is None
+    (task,) = await seated(gate, Guest("/2.0/payments"))
+    assert (gate.turn_away(PLAIN) or b"").startswith(b"HTTP/1.1 503")
+    assert gate.turn_away(PLAIN.replace(b"/payments", b"/payments/7")) is None
+    task.cancel()
 
 
 def test_an_allowance_is_used_up_and_comes_back() -> None:

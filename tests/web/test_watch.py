@@ -172,7 +172,7 @@ async def test_a_journey_is_counted(house: House, logged: httpx2.AsyncClient) ->
 
     assert more("opengiro_moves_total", state="created") == 1
     assert more("opengiro_moves_total", state="rejected") == 1  # the bank knows no such account
-    assert more("opengiro_bank_call_seconds_count", operation="initiate", outcome="heard") == 1
+    assert more("opengiro_bank_call_seconds_count", operation="initiate", outcome="refused") == 1
     assert more("opengiro_refusals_total", why="token_invalid") >= 1
     created = {"wire": "powens", "method": "POST", "route": "/2.0/payments"}
     assert more("opengiro_request_seconds_count", status="2xx", **created) == 1

@@ -185,20 +185,80 @@ class Server(uvicorn.Server):
         self.handle_exit(number, None)
 
 
+class _Joined:
+    """A transport for one answer: what is written at once leaves at once, head and body in a single packet."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if not self._pieces:
+            self._loop.call_soon(self.flush)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+
+def _let_in(_data: bytes) -> None:
+    """Refuse nothing by its bytes."""
+
+
 class _Punctual(HttpToolsProtocol):
-    """Closes a connection whose request is not here in time."""
+    """Closes a connection whose request is not here in time, and sends short answers in one piece.
+
+    An app that has `turn_away` is first asked whether it would rather refuse a request by its bytes.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
+    _amid = False
+    """Whether a request has begun to come and is not here yet."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent
         super().connection_made(transport)
+        self._turn_away = getattr(self.config.app, "turn_away", _let_in)
         self._begin()
 
+    def data_received(self, data: bytes) -> None:
+        idle = not self._amid and (self.cycle is None or self.cycle.response_complete)
+        answer = self._turn_away(data) if idle else None
+        if answer is None:
+            super().data_received(data)
+            return
+        self._end()
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.transport.write(answer)
+
     def on_message_begin(self) -> None:
+        self._amid = True
         super().on_message_begin()
         self._begin()
 
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        cycle: Any = self.cycle
+        if cycle is None or isinstance(cycle.transport, _Joined):  # it became a WebSocket
+            return
+        cycle.transport = joined = _Joined(self.transport, self.loop)
+
+        def answered() -> None:
+            joined.flush()
+            self.on_response_complete()
+
+        cycle.on_response = answered
+
     def on_message_complete(self) -> None:
+        self._amid = False
         self._end()
         super().on_message_complete()
 

@@ -31,6 +31,8 @@ REQUEST_ID: ContextVar[str] = ContextVar("opengiro_request_id")
 _ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9a-fA-F]{32}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBES = frozenset({"/healthz", "/readyz"})
+"""What asks all day whether we live has no line in the journal."""
 _NOWHERE = ("(none)", "(none)")
 
 
@@ -98,7 +100,7 @@ class Watch:
         key = (endpoint, method, status)
         meter = self._meters.get(key) or self._meter(key)
         meter.observe(seconds)
-        if self._journal is not None:
+        if self._journal is not None and scope["path"] not in _PROBES:
             wire, route = self._names.get(endpoint, _NOWHERE)
             merchant_id = scope[VISIT].merchant_id if VISIT in scope else None
             own = None if request_id == str(number) else number

@@ -18,6 +18,7 @@ from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.answers import Answer
 from opengiro.telemetry.meters import SHEDS
 from opengiro.web.headers import api_headers
+from opengiro.web.limits.doorstep import WAITS_S, Doorstep
 from opengiro.web.limits.urgency import Urgency, new_paths, urgency
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _HELD_S = 60
 _KNOWN_MAX = 50_000
 _PLAIN = Answer(503, b"There is too much to do at the moment. Please try again in a few seconds.\n")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_NEW_SHEDS = SHEDS.labels(Refusal.OVERLOADED, Urgency.NEW.value)
 
 
 class Visit:
@@ -81,6 +83,7 @@ class Gate:
         self._dialects = dialects
         self._headers = [(name.lower().encode(), value.encode()) for name, value in api_headers(https=https).items()]
         self._new = new_paths(dialects)
+        self._doorstep = Doorstep(dialects, self._new, api_headers(https=https))
         self._pressure = pressure
         self._quotas = quotas
         self._known: dict[int, int] = {}
@@ -108,6 +111,19 @@ class Gate:
         scope[VISIT] = Visit(self, credential, merchant_id, writes=not reads)
         await self._work(kind, scope, receive, send, here=reads)
 
+    def turn_away(self, data: bytes) -> bytes | None:
+        """Return the answer to a request that a full process need not even parse, or None when it is to be called.
+
+        The HTTP server asks with the bytes that came while nothing else of the connection is under way.
+        """
+        if not self._pressure.refuses(Urgency.NEW):
+            return None
+        answer = self._doorstep.refusal(data, self._shed)
+        if answer is not None:
+            self._shed += 1
+            _NEW_SHEDS.inc()
+        return answer
+
     def charge(self, merchant_id: int, *, writes: bool) -> None:
         """Take one request from a merchant's allowance; raises `Refused` when it is used up."""
         wait_s = self._quotas.take(merchant_id, monotonic(), writes=writes)
@@ -129,9 +145,8 @@ class Gate:
         if merchant_id is not None:
             self.charge(merchant_id, writes=writes)
         if self._pressure.refuses(kind):
-            # One, two or three seconds in turn: those turned away together should not come back together.
             self._shed += 1
-            raise Refused(Refusal.OVERLOADED, wait_s=1 + self._shed % 3)
+            raise Refused(Refusal.OVERLOADED, wait_s=WAITS_S[self._shed % len(WAITS_S)])
 
     async def _work(self, kind: Urgency, scope: Scope, receive: Receive, send: Send, *, here: bool) -> None:
         """Run the app in a slot, which a request with a body takes when its end has come."""
@@ -153,11 +168,13 @@ class Gate:
 
     async def _refuse(self, refused: Refused, path: str, send: Send) -> None:
         dialect = next((one for one in self._dialects if path.startswith(one.prefix + "/")), None)
-        answer = dialect.refuse(refused, secrets.randbits(52)) if dialect else _PLAIN
+        number = secrets.randbits(52)
+        answer = dialect.refuse(refused, number) if dialect else _PLAIN
         own = (
             (b"content-type", b"application/json" if dialect else b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(answer.body)),
             (b"retry-after", b"%d" % (refused.wait_s or 1)),
+            (b"x-request-id", b"%d" % number),
         )
         await send({"type": "http.response.start", "status": answer.status, "headers": [*own, *self._headers]})
         await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,47 @@
+"""What is measured is fetched from a port of its own, by whoever the operator lets in, and from nowhere else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx2
+
+from tests.cli.laptop import free_port
+from tests.cli.operator import new_site
+
+
+def fetched(port: int) -> httpx2.Response:
+    return httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+
+
+def test_metrics_are_on_their_own_port_and_only_there(tmp_path: Path) -> None:
+    port = free_port()
+    site = new_site(tmp_path, metrics_port=port)
+    with site.serving():
+        page = fetched(port)
+        assert page.status_code == 200
+        assert "opengiro_database_up 1.0" in page.text
+        assert 'engine="sqlite"' in page.text
+        assert fetched(site.port).status_code == 404
+
+
+def test_two_processes_take_two_ports(tmp_path: Path) -> None:
+    port = free_port()
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    sites = [new_site(folder, metrics_port=port) for folder in folders]
+    with sites[0].serving(), sites[1].serving():
+        assert [fetched(port + step).status_code for step in (0, 1)] == [200, 200]
+
+
+def test_the_log_of_requests_is_json_and_can_be_switched_off(tmp_path: Path) -> None:
+    site = new_site(tmp_path)
+    with site.serving() as process:
+        httpx2.get(f"{site.url}/2.0/payments?canary=1", trust_env=False)
+    lines = [line for line in process.communicate()[0].splitlines() if line.startswith("{")]
+    assert [json.loads(line)["route"] for line in lines] == ["/2.0/payments"]
+    with site.serving(OPENGIRO_LOG_REQUESTS="false") as process:
+        httpx2.get(f"{site.url}/2.0/payments", trust_env=False)
+    assert "{" not in process.communicate()[0]
