@@ -22,7 +22,7 @@ RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 TSC := node_modules/.installed
 
-.PHONY: help install demo test bench lint lint-python lint-browser format lock clean
+.PHONY: help install demo test ha bench lint lint-python lint-browser format lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: $(DEV) ## Install what the tests need and run them on both databases (ENGI
 
 bench: $(RUN) ## Measure everything beside the databases, within ten minutes (ARGS="--only create --rounds 1" narrows)
 	.venv/bin/python -m bench $(ARGS)
+
+ha: $(DEV) ## As root on Debian: kill, cut off and restore a PostgreSQL cluster (ARGS="kill --rounds 10")
+	.venv/bin/python -m tests.faults.ha $(ARGS)
 
 lint: lint-python lint-browser ## Check style, types and who may import whom
 

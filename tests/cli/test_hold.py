@@ -12,10 +12,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests import engines
 from tests.cli.operator import Site, new_site
 from tests.cli.test_serve import TEST_BANK, call, pay, settled
 
 HELD = "it takes no payment, asks no bank and sends nothing until `opengiro release`."
+
+of_files = pytest.mark.skipif(
+    engines.ENGINE != "sqlite", reason="copies of a PostgreSQL database have their story in tests/store/test_home.py"
+)
 
 
 @pytest.fixture
@@ -48,6 +53,7 @@ def refused(site: Site, path: str, token: str, body: Any = None) -> httpx2.Respo
     return httpx2.post(f"{site.url}/2.0{path}", headers=headers, json=body or {}, trust_env=False)
 
 
+@of_files
 def test_a_copy_reads_and_does_nothing_until_it_is_released(copied: tuple[Site, int, str]) -> None:
     copy, payment_id, token = copied
     with copy.serving():
@@ -62,6 +68,7 @@ def test_a_copy_reads_and_does_nothing_until_it_is_released(copied: tuple[Site, 
     assert HELD not in copy.run("check").stdout
 
 
+@of_files
 def test_the_original_is_not_held_by_a_restart_or_a_move(original: Site, tmp_path: Path) -> None:
     original.banks(TEST_BANK)
     merchant = original.merchant()
@@ -97,6 +104,7 @@ def test_a_setting_holds_whatever_is_started_with_it(original: Site) -> None:
     assert original.run("release").stdout == "OpenGiro is not held.\n"
 
 
+@of_files
 def test_who_wants_it_may_let_copies_act(copied: tuple[Site, int, str]) -> None:
     copy, payment_id, token = copied
     with copy.serving(OPENGIRO_HOLD="never"):

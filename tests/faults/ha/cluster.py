@@ -22,6 +22,8 @@ from tests.faults.ha.packages import POSTGRES
 NODES = (1, 2, 3)
 PORT = 5577
 """Where HAProxy passes connections on to the primary."""
+EVERY_NODE = ",".join(f"{network.address(number)}:5432" for number in NODES)
+"""All nodes, as one database URL may list them."""
 USER = "postgres"
 TTL_S, LOOP_S, RETRY_S = 20, 2, 5
 _PATIENCE_S = 120
@@ -167,7 +169,7 @@ class Cluster:
         before = [] if number is None else network.inside(number)
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [*before, *_as_user(), *command],
+                [*before, *network.as_user(USER), *command],
                 env=self.environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -191,10 +193,6 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
-
-
-def _as_user() -> list[str]:
-    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

@@ -68,6 +68,11 @@ def inside(number: int) -> list[str]:
     return ["/usr/sbin/ip", "netns", "exec", space(number)]
 
 
+def as_user(name: str) -> list[str]:
+    """Return what to put before a command that shall run as somebody else: PostgreSQL refuses to run as root."""
+    return ["setpriv", f"--reuid={name}", f"--regid={name}", "--clear-groups"]
+
+
 def processes(number: int) -> list[int]:
     """Return the processes of a node."""
     return [int(line) for line in _ip(f"netns pids {space(number)}", check=False).split()]

@@ -44,6 +44,15 @@ class Round:
         ]
         return [text for wrong, text in found if wrong]
 
+    def __str__(self) -> str:
+        """Return the round as one line."""
+        told = ", ".join(f"{count} {said}" for said, count in sorted(self.answers.items()))
+        return (
+            f"outage {self.outage_s:5.2f} s, promised {self.promised}, lost {self.lost}, too many {self.doubled}, "
+            f"repeated {self.repeated} of which {self.saved_before} were saved, slowest answer {self.slowest_s} s, "
+            f"whole after {self.whole_s} s, answers: {told}"
+        )
+
 
 def run_round(cluster: Cluster, fault: Fault, port: int, token: str) -> Round:
     """Run one round against a whole cluster, and return when it is whole again."""
