@@ -199,6 +199,12 @@ def test_a_check_for_production_names_all_that_is_unsafe(tmp_path: Path) -> None
         assert words in said
 
 
+@pytest.mark.parametrize("proxies", [["127.0.0.1", "::1"], ["10.1.0.0/16"]])
+def test_only_a_proxy_elsewhere_is_a_reason_to_listen_on_every_address(tmp_path: Path, proxies: list[str]) -> None:
+    site = new_site(tmp_path, host="0.0.0.0", base_url="https://pay.example", proxies=proxies)  # noqa: S104
+    assert ("past the proxy" in site.run("check", "--production").stdout) == ("127.0.0.1" in proxies)
+
+
 def test_merchants_are_listed_with_their_applications(site: Site) -> None:
     made = site.merchant()
     assert site.run("merchant", "list").stdout.splitlines() == [

@@ -26,12 +26,10 @@ class Installed:
 
     venv: Path
 
-    def run(
-        self, *arguments: str | Path, folder: Path, before: Sequence[str | Path] = (), **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end. `before` is what starts it."""
+    def run(self, *arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end."""
         return subprocess.run(
-            [*before, self.venv / "bin/opengiro", *arguments],
+            [self.venv / "bin/opengiro", *arguments],
             cwd=folder,
             env=_environment(environment),
             capture_output=True,

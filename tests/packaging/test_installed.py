@@ -122,29 +122,6 @@ def test_a_server_writes_to_its_data_folder_and_nowhere_else(installed: Installe
         assert pay(site.merchant, TEST_BANK_ID).state == PaymentState.DONE
 
 
-def test_a_check_knows_how_containers_are_given_proxies_and_keys(installed: Installed, tmp_path: Path) -> None:
-    for name in ("keys", "writable"):
-        (tmp_path / name).mkdir()
-    keys = tmp_path / "keys"
-    (keys / "tokens-key.pem").write_text("as the secrets of a pod are mounted")
-    (keys / "tokens-key.pem").chmod(0o440)
-    keys.chmod(0o777)
-    environment = {
-        "OPENGIRO_HOST": "0.0.0.0",  # noqa: S104  # what a container listens on
-        "OPENGIRO_BASE_URL": "https://pay.example",
-        "OPENGIRO_DATA": str(keys),
-    }
-    said = installed.run("check", "--production", folder=tmp_path, **environment).stdout
-    assert "past the proxy" in said
-    assert f"chmod 600 {keys}/tokens-key.pem" in said
-    environment["OPENGIRO_PROXIES"] = "10.1.0.0/16"
-    view = read_only_but(tmp_path / "writable")
-    said = installed.run("check", "--production", folder=tmp_path, before=view, **environment).stdout
-    assert "There is no database" in said
-    assert "past the proxy" not in said
-    assert "chmod" not in said
-
-
 def read_only_but(data: Path) -> list[str | Path]:
     """Return the beginning of a command that sees every disk read-only, but for one folder."""
     script = """
