@@ -51,9 +51,13 @@ def pytest_report_header() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what touches a database, and leave out what does not belong to this run's engine."""
+    out = set()
     for item in items:
-        if engines.touches(item):
+        about = engines.engines_of(item)
+        if "postgres" in about:
             item.add_marker("database")
-    if out := [item for item in items if not engines.belongs(item)]:
-        config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in set(out)]
+        if engines.ENGINE not in about:
+            out.add(item)
+    if out:
+        config.hook.pytest_deselected(items=list(out))
+        items[:] = [item for item in items if item not in out]

@@ -72,27 +72,25 @@ def stolen(data: Path) -> bytes:
     return b"".join(path.read_bytes() for path in files)
 
 
-def touches(item: pytest.Item) -> bool:
-    """Whether a test, or a fixture of its, stands in a module whose imports lead here."""
+def engines_of(item: pytest.Item) -> tuple[str, ...]:
+    """Return the engines that a test runs on: its own words first, then where its modules' imports lead."""
+    if about := item.get_closest_marker("engine"):
+        return about.args
     fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # nothing public tells
     modules = {fixture.func.__module__ for several in fixtures for fixture in several} - {"tests.conftest"}
-    return any(_leads_here(name) for name in {item.module.__name__, *modules})  # type: ignore[attr-defined]
-
-
-def belongs(item: pytest.Item) -> bool:
-    """Whether a test runs on this engine: what touches no database runs on the first one only."""
-    if about := item.get_closest_marker("engine"):
-        return ENGINE in about.args
-    return ENGINES[0] == ENGINE or item.get_closest_marker("database") is not None
+    reached = set().union(*map(_reached, {item.module.__name__, *modules}))  # type: ignore[attr-defined]
+    if "tests.postgres" in reached:
+        return ("postgres",)
+    return ENGINES if __name__ in reached else ENGINES[:1]
 
 
 @cache
-def _leads_here(name: str) -> bool:
+def _reached(name: str) -> frozenset[str]:
     seen, ahead = set[str](), {name}
     while ahead:
         seen |= ahead
         ahead = {found for one in ahead for found in _imported(one)} - seen
-    return __name__ in seen
+    return frozenset(seen)
 
 
 def _imported(name: str) -> Iterator[str]:
