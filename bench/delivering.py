@@ -57,14 +57,14 @@ def _drain(scene: Scene, place: Place, sink: Sink) -> None:
 
 
 def _queue(site: Site, count: int, after: int) -> None:
-    """Make the last move of so many finished payments due at every endpoint, all at one moment soon."""
+    """Make the last move of so many finished payments due at every endpoint, soon, each at its own moment."""
     due = time.time_ns() // 1000 + _SOON_US
     chosen = (
         f"SELECT merchant_id, payment_id, moved FROM payments ORDER BY payment_id DESC LIMIT {count} OFFSET {after}"
     )
     site.database.run(
         "INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us) "
-        f"SELECT w.merchant_id, w.webhook_id, p.payment_id, p.moved, {due}, {due} "
+        f"SELECT w.merchant_id, w.webhook_id, p.payment_id, p.moved, {due}, {due} + p.payment_id % 1000000 "
         f"FROM webhooks w CROSS JOIN ({chosen}) AS p"
     )
     site.database.tidy()

@@ -96,7 +96,8 @@ class Site:
 
     def _environment(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENGIRO_")}
-        ours = {"port": str(self.port), "private_hosts": "127.0.0.1", "shutdown_s": "1"}
+        # Most databases here are copies, which a server would otherwise hold until somebody releases them.
+        ours = {"port": str(self.port), "private_hosts": "127.0.0.1", "shutdown_s": "1", "hold": "never"}
         if self.database.url:
             ours["database_url"] = self.database.url
         return plain | {f"OPENGIRO_{name.upper()}": value for name, value in ours.items()}
