@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 3
 _HEALTH = {Health.HEALTHY: 1.0, Health.DEGRADED: 0.5, Health.DOWN: 0.0}
-_NOT_KNOWN = float("nan")
+_NOT_KNOWN = math.nan
 
 _log = structlog.get_logger("opengiro.metrics")
 
