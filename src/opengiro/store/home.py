@@ -104,7 +104,7 @@ async def _file(engine: Engine) -> Place:
     """Return the place of a SQLite file: a copy of it is another file, and one that is moved is the same."""
     rows = await engine.fetch_text("PRAGMA database_list", ())
     path = next(path for _, name, path in rows if name == "main")
-    return Place(f"sqlite:{os.stat(path).st_ino}", "")  # noqa: PTH116, ASYNC240  # at start, and of no slow disk
+    return Place(f"sqlite:{os.stat(path).st_ino}", "")  # noqa: PTH116  # at start, and of no slow disk
 
 
 async def _server(engine: Engine) -> Place:
