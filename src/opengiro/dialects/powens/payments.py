@@ -21,7 +21,7 @@ from opengiro.dialects.powens.read import (
     read_state,
 )
 from opengiro.dialects.powens.schema import PaymentIn, UpdateIn
-from opengiro.dialects.powens.write import View, answer, write_payment
+from opengiro.dialects.powens.write import View, answer, waits_for_payer, write_payment
 from opengiro.domain.banks import Bank
 from opengiro.domain.complaints import Complaints
 from opengiro.domain.lifecycle import State
@@ -30,7 +30,6 @@ from opengiro.domain.refusals import Complaint, Refusal, Refused
 from opengiro.domain.rights import Right
 from opengiro.usecases import Standing
 from opengiro.usecases.answer_bank import answer_fields, confirm_payment, resume
-from opengiro.usecases.ask_bank import load_standing
 from opengiro.usecases.authenticate import require
 from opengiro.usecases.cancel_payment import cancel_by_client
 from opengiro.usecases.choose_bank import ChooseBank, choose_bank
@@ -75,8 +74,9 @@ async def read(call: Call) -> Answer:
     """Read one payment."""
     view = await view_of(call)
     payment = await own_payment(call)
-    standing = await load_standing(call.core, payment.merchant_id, payment.payment_id)
-    return answer(write_payment(standing, view))
+    key = (payment.merchant_id, payment.payment_id)
+    attempt = await call.core.store.attempts.last(*key) if waits_for_payer(payment) else None
+    return answer(write_payment(Standing(payment, attempt), view))
 
 
 async def list_payments(call: Call) -> Answer:

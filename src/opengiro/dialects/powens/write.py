@@ -117,14 +117,17 @@ def write_number(money: Money) -> msgspec.Raw:
     return msgspec.Raw(money.text(DECIMALS).encode())
 
 
+def waits_for_payer(payment: Payment) -> bool:
+    """Whether there may be a next step to tell; at all other times the attempt has nothing to show."""
+    return payment.state is State.VALIDATING or payment.cancelling
+
+
 def _action(standing: Standing) -> NextAction:
     """Return the payer's next step, which only a live attempt of an open payment has."""
-    payment, attempt = standing.payment, standing.attempt
-    if attempt is None or attempt.phase is not Phase.LIVE:
+    attempt = standing.attempt
+    if attempt is None or attempt.phase is not Phase.LIVE or not waits_for_payer(standing.payment):
         return None
-    if payment.state is State.VALIDATING or payment.cancelling:
-        return attempt.action
-    return None
+    return attempt.action
 
 
 def _word(action: NextAction) -> str | None:
