@@ -25,7 +25,7 @@ from opengiro.store.copy import CannotCopy, Copy, Sum, copying_into, missing_row
 from opengiro.store.engines.postgres import Postgres
 from opengiro.store.migrate import COPYING, NotReady, migrate_at_start
 from tests.cli.laptop import OPENGIRO
-from tests.cli.operator import Site, _environment, new_site
+from tests.cli.named import Named, named_site
 from tests.postgres import new_database
 from tests.server import House, open_house, until
 from tests.store.lived import STATES, Lived, ears, live_in
@@ -336,17 +336,17 @@ async def _run(url: str, sql: str) -> Any:
 
 
 @pytest.fixture
-def site(left: Left, tmp_path: Path) -> Site:
+def site(left: Left, tmp_path: Path) -> Named:
     """An operator's folder with this house in it, and settings that name an empty PostgreSQL."""
     shutil.copytree(left.data, tmp_path / "data")
-    return new_site(tmp_path, database_url=new_database())
+    return named_site(tmp_path, new_database())
 
 
-def address(site: Site) -> str:
+def address(site: Named) -> str:
     return str(tomllib.loads((site.folder / "opengiro.toml").read_text())["database_url"])
 
 
-def test_an_operator_copies_with_one_command_and_serves_from_there(site: Site, left: Left) -> None:
+def test_an_operator_copies_with_one_command_and_serves_from_there(site: Named, left: Left) -> None:
     copied = site.run("copy")
     assert copied.returncode == 0, copied.stderr
     *lines, same, warning = copied.stdout.splitlines()
@@ -365,10 +365,10 @@ def test_an_operator_copies_with_one_command_and_serves_from_there(site: Site, l
 
 
 @pytest.mark.parametrize("part", [1, 40, 90, 140])
-def test_a_copy_killed_in_the_middle_is_finished_by_the_next(site: Site, part: int) -> None:
+def test_a_copy_killed_in_the_middle_is_finished_by_the_next(site: Named, part: int) -> None:
     command = [OPENGIRO, "copy", "--batch", "1"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=site.folder, env=_environment({}), **quiet) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, cwd=site.folder, env=site._environment({}), **quiet) as process:  # type: ignore[call-overload]
         asyncio.run(until(lambda: _carried(address(site), part), within_s=60))
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
@@ -396,12 +396,12 @@ def refused(ended: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_a_file_that_a_server_uses_is_not_copied(site: Site) -> None:
+def test_a_file_that_a_server_uses_is_not_copied(site: Named) -> None:
     with site.serving(OPENGIRO_DATABASE_URL=""):
         assert "Another `opengiro serve` keeps its data in" in refused(site.run("copy"))
 
 
-def test_a_copy_needs_the_key_of_its_house(site: Site) -> None:
+def test_a_copy_needs_the_key_of_its_house(site: Named) -> None:
     key = site.data / "root.key"
     key.rename(site.data / "aside")
     assert "root.key is missing" in refused(site.run("copy"))
@@ -412,7 +412,7 @@ def test_a_copy_needs_the_key_of_its_house(site: Site) -> None:
     assert site.run("copy").returncode == 0
 
 
-def test_what_cannot_be_copied_is_said_in_a_sentence(site: Site) -> None:
+def test_what_cannot_be_copied_is_said_in_a_sentence(site: Named) -> None:
     assert "no database elsewhere.db" in refused(site.run("copy", "--from", "elsewhere.db"))
     assert "database_url is not set" in refused(site.run("copy", OPENGIRO_DATABASE_URL=""))
     (site.data / "text.db").write_text("birds " * 1000)
