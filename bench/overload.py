@@ -37,8 +37,8 @@ CONNECTIONS_MAX = 1500
 """So many may wait for an answer at a time; a request that finds none free counts as not sent."""
 
 _PATIENCE_S = 10
-_QUIET_PER_S = 40
-_QUOTA_PER_S = 10
+_QUIET_PER_S = 16
+_QUOTA_PER_S = 20
 
 
 @dataclass(slots=True)
@@ -284,7 +284,7 @@ def _recovered(after: Flood) -> int | None:
 
 def neighbours(server: Server, seconds: float, factor: float) -> dict[str, Any]:
     """Compare a quiet merchant's p99 alone and beside one that asks for a multiple of its quota."""
-    quiet = (server.port, server.tokens[1], _QUIET_PER_S / 10, seconds, 50)
+    quiet = (server.port, server.tokens[1], _QUIET_PER_S, seconds, 50)
     noisy = (server.port, server.tokens[0], _QUOTA_PER_S * factor, seconds, 200)
     rounds = [(floods(quiet)[0], *floods(quiet, noisy)) for _ in range(3)]
     alone, beside = ([one[at].p99_ms() or 0.0 for one in rounds] for at in (0, 1))

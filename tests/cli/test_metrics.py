@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 
 from tests.cli.laptop import free_port
-from tests.cli.operator import new_site
+from tests.cli.operator import REDIRECT_URI, new_site
 
 
 def fetched(port: int) -> httpx2.Response:
@@ -45,3 +45,15 @@ def test_the_log_of_requests_is_json_and_can_be_switched_off(tmp_path: Path) -> 
     with site.serving(OPENGIRO_LOG_REQUESTS="false") as process:
         httpx2.get(f"{site.url}/2.0/payments", trust_env=False)
     assert "{" not in process.communicate()[0]
+
+
+def test_a_check_names_metrics_that_others_reach_and_merchants_nobody_bounds(tmp_path: Path) -> None:
+    site = new_site(tmp_path, metrics_port=free_port(), metrics_host="0.0.0.0")  # noqa: S104
+    for name in ("Kites", "Boats"):
+        options = ("--legal-name", name, "--domain", name.lower(), "--zone", "Europe/Paris")
+        assert site.run("merchant", "create", name, *options, "--redirect-uri", REDIRECT_URI).returncode == 0
+    said = site.run("check", "--production").stdout
+    assert "metrics_host is 0.0.0.0" in said
+    assert "There are 2 merchants, and one can slow down the others" in said
+    bounded = site.run("check", "--production", OPENGIRO_WRITES_PER_S="50", OPENGIRO_READS_PER_S="200").stdout
+    assert "slow down" not in bounded

@@ -87,6 +87,8 @@ def _unsafe(settings: Settings) -> Iterator[str]:
         yield f"base_url is {settings.own_url}: payers and secrets would pass unencrypted; it has to be https."
     if not is_loopback(settings.host) and all(map(is_loopback, settings.proxies)):  # else one elsewhere has to reach it
         yield f"host is {settings.host}, so the server can be reached past the proxy that speaks TLS: use 127.0.0.1."
+    if settings.metrics_port and not is_loopback(settings.metrics_host):
+        yield f"metrics_host is {settings.metrics_host}: whoever reaches that port reads how your business goes."
     if "*" in settings.private_hosts:
         yield 'private_hosts has "*": whoever may register a webhook reaches every host of your network.'
     elif settings.private_hosts:
@@ -151,7 +153,11 @@ async def _looked_up(settings: Settings, *, production: bool) -> list[str]:
             found.append("There is no bank in the directory: `opengiro bank import` adds some.")
         if production:
             found += _invented(store.banks.all())
-            found += [f"The clock of {one.name} was moved." for one, offset in await store.merchants.all() if offset]
+            merchants = await store.merchants.all()
+            found += [f"The clock of {one.name} was moved." for one, offset in merchants if offset]
+            if len(merchants) > 1 and not (settings.writes_per_s and settings.reads_per_s):
+                text = "one can slow down the others: set writes_per_s and reads_per_s."
+                found.append(f"There are {len(merchants)} merchants, and {text}")
         return found
     finally:
         await store.close()

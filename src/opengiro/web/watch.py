@@ -6,8 +6,8 @@ trace of a traceparent); anything else could be an account number. The answer ca
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from time import perf_counter
@@ -66,7 +66,7 @@ class Watch:
             await self._app(scope, receive, send)
             return
         begun, status = perf_counter(), 500
-        number = scope[VISIT].number if VISIT in scope else secrets.randbits(52)
+        number = scope[VISIT].number if VISIT in scope else random.getrandbits(52)
         request_id, traceparent = _ids(scope, number)
         REQUEST_ID.set(request_id)
         header = (b"x-request-id", request_id.encode())

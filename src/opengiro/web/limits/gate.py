@@ -8,8 +8,8 @@ nobody takes slots by sending slowly.
 from __future__ import annotations
 
 import math
+import random
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ _LOOKS = re.compile(r"/(token|live)/?$")
 _HELD_S = 60
 _KNOWN_MAX = 50_000
 _PLAIN = Answer(503, b"There is too much to do at the moment. Please try again in a few seconds.\n")
+_CLOSED = Answer(503, b"No payments are taken here at the moment. Nothing was done. Please try again later.\n")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEW_SHEDS = SHEDS.labels(Refusal.OVERLOADED, Urgency.NEW.value)
 
@@ -51,7 +52,7 @@ class Visit:
         self._credential = credential
         self._writes = writes
         self.merchant_id = merchant_id
-        self.number = secrets.randbits(52)
+        self.number = random.getrandbits(52)
 
     def meet(self, merchant_id: int) -> None:
         """Say whose request it proved to be, once for each; raises `Refused` above that merchant's quota."""
@@ -168,8 +169,8 @@ class Gate:
 
     async def _refuse(self, refused: Refused, path: str, send: Send) -> None:
         dialect = next((one for one in self._dialects if path.startswith(one.prefix + "/")), None)
-        number = secrets.randbits(52)
-        answer = dialect.refuse(refused, number) if dialect else _PLAIN
+        number = random.getrandbits(52)
+        answer = dialect.refuse(refused, number) if dialect else _plain(refused)
         own = (
             (b"content-type", b"application/json" if dialect else b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(answer.body)),
@@ -178,6 +179,10 @@ class Gate:
         )
         await send({"type": "http.response.start", "status": answer.status, "headers": [*own, *self._headers]})
         await send({"type": "http.response.body", "body": answer.body})
+
+
+def _plain(refused: Refused) -> Answer:
+    return _CLOSED if refused.why is Refusal.HELD else _PLAIN
 
 
 def _credential(scope: Scope) -> int:
