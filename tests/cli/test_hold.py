@@ -61,9 +61,12 @@ def test_a_copy_reads_and_does_nothing_until_it_is_released(copied: tuple[Site, 
         answer = refused(copy, "/payments", token)
         assert (answer.status_code, answer.json()["code"]) == (503, "serviceUnavailable")
         assert int(answer.headers["retry-after"]) > 0
+        page = httpx2.post(f"{copy.url}/checkout/1-0123456789abcdef/choose", trust_env=False)
+        assert (page.status_code, page.text.partition(".")[0]) == (503, "No payments are taken here at the moment")
         assert "because it is a copy of another database" in copy.run("check").stdout
         assert call(copy, "GET", f"/payments/{payment_id}", token)["state"] == before != "done"
-        assert copy.run("release").stdout.startswith("OpenGiro is released")
+        released = copy.run("release")
+        assert released.stdout.startswith("OpenGiro is released"), released.stderr
         assert settled(copy, payment_id, token) == "done"
     assert HELD not in copy.run("check").stdout
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults.ha import network
-from tests.faults.ha.cluster import Cluster
+from tests.faults.ha.cluster import NODES, TTL_S, Cluster
 
 Mend = Callable[[], object]
 
@@ -53,6 +55,18 @@ def mute_primary(cluster: Cluster) -> Mend:
     return lambda: network.unmute(struck)
 
 
+def freeze_etcd(cluster: Cluster) -> Mend:
+    """Freeze all of etcd for longer than a lock lives: nobody can hold one, and nobody can take it."""
+
+    def send(number: signal.Signals) -> None:
+        for node in NODES:
+            cluster.running[f"etcd{node}"].send_signal(number)
+
+    send(signal.SIGSTOP)
+    time.sleep(TTL_S * 1.5)
+    return lambda: send(signal.SIGCONT)
+
+
 def _killed(cluster: Cluster) -> int:
     struck = cluster.primary()
     cluster.kill_database(struck)
@@ -74,4 +88,5 @@ FAULTS = (
     Fault("isolate", cut_primary_off, UNPLANNED_S),
     Fault("mute", mute_primary, UNPLANNED_S),
     Fault("standby", cut_standby_off, UNPLANNED_S, moves=False),
+    Fault("etcd", freeze_etcd, UNPLANNED_S, moves=False),
 )
