@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -44,6 +45,7 @@ _DEFAULT = Plan()
 def main() -> int:
     """Run, print, write; return the exit code: 1 when a scenario failed, whatever the bars say."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that servers end and folders go
     folder = Path(tempfile.mkdtemp(prefix="opengiro-bench-", dir=given.folder))
     folder.chmod(0o755)  # a database server that may not be root has to get in
     try:
