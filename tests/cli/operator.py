@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import httpx2
 
+from tests import engines
 from tests.cli.laptop import OPENGIRO, free_port
 
 REDIRECT_URI = "https://kites.example/return"
@@ -44,7 +45,7 @@ class Site:
         return subprocess.run(
             [OPENGIRO, *arguments],
             cwd=self.folder,
-            env=_environment(environment),
+            env=self._environment(environment),
             capture_output=True,
             text=True,
             check=False,
@@ -68,7 +69,7 @@ class Site:
         process = subprocess.Popen(
             [OPENGIRO, "serve"],
             cwd=self.folder,
-            env=_environment(environment),
+            env=self._environment(environment),
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
@@ -80,6 +81,11 @@ class Site:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.communicate(timeout=_PATIENCE_S)
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENGIRO_")}
+        database = {"OPENGIRO_DATABASE_URL": url} if (url := engines.database_url(self.data)) else {}
+        return {name: value for name, value in plain.items() if name.lower() != "http_proxy"} | database | more
 
     def _await(self, process: subprocess.Popen[str]) -> None:
         for _ in range(_PATIENCE_S * 20):
@@ -98,8 +104,3 @@ def new_site(folder: Path, **settings: object) -> Site:
     lines = {"port": site.port, "shutdown_s": 1, **settings}
     (folder / "opengiro.toml").write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
     return site
-
-
-def _environment(more: dict[str, str]) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENGIRO_")}
-    return {name: value for name, value in plain.items() if name.lower() != "http_proxy"} | more

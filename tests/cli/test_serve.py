@@ -18,9 +18,11 @@ import pytest
 
 from opengiro.cli.directory import TEST_BANK_ID
 from opengiro.settings import read_settings
+from tests import engines
 from tests.cli.laptop import IBAN, OPENGIRO
 from tests.cli.operator import MERCHANT, REDIRECT_URI, Site, new_site
 
+OF_A_FILE = pytest.mark.engine("sqlite")  # what PostgreSQL says to it is in test_check_postgres.py
 ROOT = Path(__file__).parents[2]
 TEST_BANK = {"connector": "test_bank"}
 HARBOUR = {
@@ -97,6 +99,7 @@ def test_a_merchant_made_while_the_server_runs_is_served_at_once(site: Site) -> 
         assert settled(site, payment_id, token) == "done"
 
 
+@OF_A_FILE
 def test_a_backup_made_while_it_serves_opens_with_its_key(site: Site, tmp_path: Path) -> None:
     site.banks(TEST_BANK)
     (tmp_path / "restored" / "data").mkdir(parents=True)
@@ -126,6 +129,7 @@ def test_a_key_from_a_file_of_its_own_leaves_none_in_the_folder(site: Site) -> N
         assert not (site.data / "root.key").exists()
 
 
+@OF_A_FILE
 def test_the_folder_and_its_secrets_are_the_owners_alone(site: Site) -> None:
     with site.serving():
         modes = {path.name: path.stat().st_mode & 0o777 for path in (site.data, *site.data.iterdir())}
@@ -133,12 +137,14 @@ def test_the_folder_and_its_secrets_are_the_owners_alone(site: Site) -> None:
     assert (modes["root.key"], modes["opengiro.db"]) == (0o600, 0o600)
 
 
+@OF_A_FILE
 def test_one_folder_is_served_by_one_process(site: Site) -> None:
     with site.serving():
         ended = site.run("serve", OPENGIRO_PORT=str(new_site(site.folder).port))
     assert sentence(ended).startswith("Another `opengiro serve` keeps its data in data")
 
 
+@OF_A_FILE
 def test_more_than_one_worker_process_is_refused(site: Site) -> None:
     assert sentence(site.run("serve", "--workers", "2")).startswith("--workers must be 1, and is 2: SQLite")
 
@@ -152,9 +158,11 @@ def test_it_ends_when_asked_to_and_says_nothing(site: Site) -> None:
         process.send_signal(signal.SIGTERM)
         printed, _ = process.communicate(timeout=30)
         assert process.returncode == 0
-    assert printed.splitlines() == [f"OpenGiro serves {site.url} on 127.0.0.1 port {site.port}; data in data."]
+    place = {"sqlite": "data in data", "postgres": "data in PostgreSQL; processes: 1"}[engines.ENGINE]
+    assert printed.splitlines() == [f"OpenGiro serves {site.url} on 127.0.0.1 port {site.port}; {place}."]
 
 
+@OF_A_FILE
 def test_a_server_needs_no_settings_file_to_be_migrated_and_checked(tmp_path: Path) -> None:
     site = Site(tmp_path, 8000)
     assert site.run("migrate").stdout.startswith("Applied 0001_pre_house.sql.")
@@ -167,6 +175,7 @@ def test_a_server_needs_no_settings_file_to_be_migrated_and_checked(tmp_path: Pa
     ]
 
 
+@OF_A_FILE
 def test_a_check_finds_nothing_where_nothing_is_missing(tmp_path: Path) -> None:
     site = new_site(tmp_path, data=str(tmp_path / "data"), base_url="https://pay.example")
     site.merchant()
@@ -175,11 +184,13 @@ def test_a_check_finds_nothing_where_nothing_is_missing(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stdout) == (0, "Nothing is missing and nothing looks unsafe.\n")
 
 
+@OF_A_FILE
 def test_a_check_makes_no_database(site: Site) -> None:
     assert "There is no database in data" in site.run("check").stdout
     assert not site.data.exists()
 
 
+@OF_A_FILE
 def test_a_check_for_production_names_all_that_is_unsafe(tmp_path: Path) -> None:
     site = new_site(tmp_path, private_hosts=["*"])
     site.banks(TEST_BANK, HARBOUR | {"base_url": "http://127.0.0.1:1/sandbox/harbour"})
@@ -237,10 +248,8 @@ def test_a_domain_is_given_once(site: Site) -> None:
 def test_a_bank_that_is_imported_again_keeps_its_number(site: Site) -> None:
     site.banks(HARBOUR, HARBOUR | {"code": "haven", "name": "Haven"})
     site.banks(HARBOUR | {"code": "cove", "name": "Cove"}, HARBOUR | {"name": "Harbour & Sons"})
-    with closing(sqlite3.connect(site.data / "opengiro.db")) as database:
-        found = {
-            json.loads(entry)["name"]: number for number, entry in database.execute("SELECT number, entry FROM banks")
-        }
+    rows = engines.rows(site.data, "SELECT number, entry FROM banks")
+    found = {json.loads(entry)["name"]: number for number, entry in rows}
     assert found == {"Harbour & Sons": 101, "Haven": 102, "Cove": 103}
 
 

@@ -261,7 +261,9 @@ def _filter(call: Call, reach: Reach) -> tuple[list[str], list[str]]:
     places = ", ".join(f"${at}" for at in range(2, 2 + len(params)))
     conditions = [f"p.account_id IN ({places or 'NULL'})"]
     order_code = call.query.get("externalOrderCode")
-    if order_code is not None:
+    if order_code is not None and "\0" in order_code:
+        conditions.append("1 = 0")  # no database text holds it, and PostgreSQL refuses to look for it
+    elif order_code is not None:
         params.append(order_code)
         conditions.append(f"p.order_code = ${1 + len(params)}")
     return conditions, params

@@ -101,6 +101,9 @@ def read_listing(call: Call, merchant: Merchant) -> Listing:
     _filter_dates(listing, call, merchant, wrong)
     _filter_words(listing, call, wrong)
     _filter_accounts(listing, call)
+    for name in QUERY.keys() & query.keys():
+        if "\0" in query[name]:  # which no database text holds, and PostgreSQL refuses to look for
+            wrong.add(name, "holds the character U+0000")
     wrong.raise_any()
     return listing
 
