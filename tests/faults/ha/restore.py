@@ -94,14 +94,13 @@ def run_restore(cluster: Cluster, site: Site, merchant: dict[str, Any], token: s
     site.banks({"connector": "test_bank"})
     _register(site, merchant["config_token"], sink.url)
     base, backup_s = _base_backup(folder)
-    caller = Caller(site.port, token)
-    promised = {_pay(caller) for _ in range(PAYMENTS)}
+    promised = {_pay(site, token) for _ in range(PAYMENTS)}
     choice = {"validated": True, "connector_uuid": TEST_BANK_ID, "webview_url": REDIRECT_URI}
     for payment_id in promised:
         _call(site, "POST", f"/payments/{payment_id}", token, choice)  # each move makes a webhook due
     moment = cluster.psql("SELECT clock_timestamp()")[0][0]
     time.sleep(1)
-    later = {_pay(caller) for _ in range(PAYMENTS)}
+    later = {_pay(site, token) for _ in range(PAYMENTS)}
     _archive(cluster)
     sink.status = 200
     began = time.monotonic()
@@ -216,8 +215,8 @@ def _call(site: Site, method: str, path: str, token: str, body: object = None) -
     return answer.raise_for_status().json()
 
 
-def _pay(caller: Caller) -> int:
-    told = caller.create(str(uuid.uuid4()))
+def _pay(site: Site, token: str) -> int:
+    told = Caller(site.port, token).create(str(uuid.uuid4()))
     if told.outcome is not Outcome.ACKED:
         raise RuntimeError(f"a payment was not made: {told}")
     return told.payment_id
