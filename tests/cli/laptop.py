@@ -20,6 +20,13 @@ import httpx2
 OPENGIRO = Path(sys.executable).with_name("opengiro")
 IBAN = "FR7630006000011234567890189"
 _PATIENCE_S = 60
+ON_POSTGRES = """
+import functools, sys
+from opengiro.cli import dev
+from opengiro.wiring import main
+dev.Settings = functools.partial(dev.Settings, database_url=sys.argv.pop(1))
+main()
+"""
 
 
 def free_port() -> int:
@@ -121,11 +128,12 @@ class Laptop:
         return self.process.returncode, printed
 
 
-def start(data: Path, port: int | None = None) -> Laptop:
-    """Start it and return when it is ready."""
+def start(data: Path, port: int | None = None, database_url: str = "") -> Laptop:
+    """Start it and return when it is ready; with a URL it keeps in PostgreSQL what a laptop keeps in a file."""
     port = port or free_port()
+    program = [sys.executable, "-c", ON_POSTGRES, database_url] if database_url else [OPENGIRO]
     process = subprocess.Popen(
-        [OPENGIRO, "dev", "--port", str(port), "--data", data, "--no-open"],
+        [*program, "dev", "--port", str(port), "--data", data, "--no-open"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

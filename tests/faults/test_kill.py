@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import threading
 import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from tests import engines
 from tests.cli.laptop import IBAN, Laptop, free_port, start
 
 KILLS, CLIENTS = 12, 4
@@ -111,16 +109,12 @@ def pull_the_plug(laptop: Laptop) -> None:
     laptop.process.communicate(timeout=_PATIENCE_S)
 
 
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as database:
-        return database.execute(sql).fetchall()
-
-
 @pytest.fixture(scope="module")
 def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server after many deaths, with what its clients were told."""
     data, port, chance = tmp_path_factory.mktemp("kill") / "data", free_port(), random.Random(451)  # noqa: S311
-    laptop, over = start(data, port), threading.Event()
+    url = engines.database_url(data)
+    laptop, over = start(data, port, url), threading.Event()
     redirect_uri = next(iter(laptop.powens["redirect_uris"]))
     bank = next(one for one in laptop.call("GET", "/connectors")["connectors"] if one["name"] == "Horizon Bleu")
     clients = [Client(laptop.url, laptop.token(), bank["uuid"], redirect_uri, over) for _ in range(CLIENTS)]
@@ -132,7 +126,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Any:
         time.sleep(chance.uniform(0.02, 0.8))
         pull_the_plug(laptop)
         kills += 1
-        laptop = start(data, port)
+        laptop = start(data, port, url)
     over.set()
     for thread in threads:
         thread.join(_PATIENCE_S)
@@ -170,7 +164,7 @@ def test_a_key_of_before_the_deaths_still_gets_the_same_bytes(aftermath: tuple[L
 
 def test_no_call_made_two_payments(aftermath: tuple[Laptop, list[Client]]) -> None:
     laptop, clients = aftermath
-    ((count,),) = rows(laptop.data / "opengiro.db", "SELECT COUNT(*) FROM payments")
+    ((count,),) = engines.rows(laptop.data, "SELECT COUNT(*) FROM payments")
     # Each client may have died with one call whose answer it never heard.
     assert len(told(clients)) <= count <= len(told(clients)) + CLIENTS
 
@@ -187,12 +181,12 @@ def test_the_bank_holds_at_most_one_order_for_each_payment(aftermath: tuple[Lapt
 
 def test_events_are_numbered_without_gaps(aftermath: tuple[Laptop, list[Client]]) -> None:
     laptop, _ = aftermath
-    database = laptop.data / "opengiro.db"
-    assert rows(database, "PRAGMA integrity_check") == [("ok",)]
+    if engines.ENGINE == "sqlite":
+        assert engines.rows(laptop.data, "PRAGMA integrity_check") == [("ok",)]
     for table, first in (("moves", 0), ("deliveries", 1)):
         found = defaultdict(list)
-        for *key, ordinal in rows(
-            database,
+        for *key, ordinal in engines.rows(
+            laptop.data,
             f"SELECT payment_id, {'0' if first == 0 else 'webhook_id'}, ordinal FROM {table}"  # noqa: S608
             " WHERE payment_id > 0 ORDER BY ordinal",
         ):
@@ -200,4 +194,4 @@ def test_events_are_numbered_without_gaps(aftermath: tuple[Laptop, list[Client]]
         assert all(ordinals == list(range(first, first + len(ordinals))) for ordinals in found.values())
     last = "(SELECT MAX(ordinal) FROM moves m WHERE m.payment_id = p.payment_id)"
     stale = f"SELECT payment_id FROM payments p WHERE moved <> {last}"  # noqa: S608  # our own words
-    assert rows(database, stale) == []
+    assert engines.rows(laptop.data, stale) == []
