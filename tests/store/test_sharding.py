@@ -36,7 +36,7 @@ COORDINATOR = {
 }
 SHARED = {*WHOLE, *DIRECTORIES, *COORDINATOR}
 
-COMPOSERS = {"store/payments.py", "store/transactions.py"}
+COMPOSERS = {"store/paging.py", "store/payments.py", "store/transactions.py"}
 """Modules that compose SQL over tables of merchants; all else is in named files."""
 OF_NO_TENANT = {"store/migrate.py", "store/home.py"}
 """Modules that compose SQL over catalogues and tables of no merchant."""

@@ -28,6 +28,7 @@ from opengiro.domain.payment import (
 from opengiro.domain.recurrence import Frequency, Recurrence
 from opengiro.store.deliveries import tell
 from opengiro.store.engines import Row, Write
+from opengiro.store.paging import total
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,20 +111,21 @@ class Payments:
     async def page(
         self, merchant_id: int, where: Sequence[str], params: Sequence[Any], order: str, limit: int, offset: int
     ) -> tuple[list[Payment], int]:
-        """Return one page of payments and how many match; `where` and `order` are the caller's own fragments.
+        """Return one page of payments and how many match, as `paging.total` counts.
 
-        Fragments refer to table `p` and to `$2`, `$3` … for `params`; `$1` is the merchant.
+        `where` and `order` are the caller's own fragments: they refer to table `p` and to `$2`, `$3` … for `params`;
+        `$1` is the merchant.
         """
         condition = " AND ".join(["p.merchant_id = $1", *where])
         given = [merchant_id, *params]
         # Fragments come from the dialects' own tables and values travel as parameters, so no input becomes SQL.
-        count = f"SELECT COUNT(*) FROM payments p WHERE {condition}"  # noqa: S608
-        ((total,),) = await self._engine.fetch_text(count, given)
+        matching = f"SELECT 1 FROM payments p WHERE {condition}"  # noqa: S608
+        found = await total(self._engine, matching, given, limit, offset)
         ids = f"SELECT p.payment_id FROM payments p WHERE {condition} ORDER BY {order}"  # noqa: S608
         ids += f" LIMIT ${len(given) + 1} OFFSET ${len(given) + 2}"
         sql = f"{_SELECT} WHERE p.merchant_id = $1 AND p.payment_id IN ({ids}) ORDER BY {order}, i.ordinal"
         rows = await self._engine.fetch_text(sql, [*given, limit, offset])
-        return [self._from_rows(list(group)) for _, group in groupby(rows, key=lambda row: row[1])], total
+        return [self._from_rows(list(group)) for _, group in groupby(rows, key=lambda row: row[1])], found
 
     async def accepted_terms(self, merchant_id: int, payment_id: int) -> frozenset[int]:
         """Return the ids of the terms that the payer agreed to."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opengiro.store.paging import total
+
 if TYPE_CHECKING:
     from opengiro.store.engines import Engine
 
@@ -33,8 +35,8 @@ class Transactions:
         both = f"{_ONCE.format(where=condition)} UNION ALL {_RECURRING.format(where=condition)}"
         given = [merchant_id, *params]
         # Fragments come from the dialects' own code and values travel as parameters, so no input becomes SQL.
-        ((total,),) = await self.engine.fetch_text(f"SELECT COUNT(*) FROM ({both}) AS found", given)  # noqa: S608
+        found = await total(self.engine, both, given, limit, offset)
         order = "ORDER BY created_us DESC, payment_id DESC, ordinal DESC NULLS LAST"
         paged = f"{both} {order} LIMIT ${len(given) + 1} OFFSET ${len(given) + 2}"
         rows = await self.engine.fetch_text(paged, [*given, limit, offset])
-        return [(payment_id, ordinal) for payment_id, ordinal, _ in rows], total
+        return [(payment_id, ordinal) for payment_id, ordinal, _ in rows], found
