@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -449,3 +450,32 @@ async def test_what_was_acknowledged_is_there_after_a_crash_of_the_server(how: s
             await asyncio.to_thread(server.sql, "DELETE FROM settings; DELETE FROM merchants")
             seen.clear()
         await engine.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A host that takes a connection and then says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as host:
+        host.setblocking(False)
+        yield host
+
+
+async def test_a_silent_host_among_several_is_asked_once(
+    url: str, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CONNECT_S", 2.0)
+    both = url.replace("@", f"@127.0.0.1:{silent.getsockname()[1]},")
+    kept = Connections(both, 2)
+    async with kept.one() as one, kept.one() as other:
+        assert await one.fetch_text("SELECT 1", ()) == await other.fetch_text("SELECT 1", ()) == [(1,)]
+    await kept.close()
+    silent.accept()[0].close()
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
+def test_a_url_of_several_hosts_is_a_url_for_each() -> None:
+    assert connections.one_host_each("postgresql://me:a%40b@one:5432,two/db?sslmode=verify-full") == [
+        "postgresql://me:a%40b@one:5432/db?sslmode=verify-full",
+        "postgresql://me:a%40b@two/db?sslmode=verify-full",
+    ]

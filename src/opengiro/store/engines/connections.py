@@ -12,14 +12,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from opengiro.store.engines import Row, Unavailable
 from opengiro.telemetry.meters import CONNECTIONS
 
-CONNECT_S = 5.0
-"""How long opening one may take."""
+CONNECT_S = 6.0
+"""How long opening one may take, all hosts together."""
 STUCK_S = 10.0
 """A connection that has not answered for so long is given up, whatever it was doing: the host may be gone."""
 CLOSE_S = 1.0
@@ -131,7 +132,7 @@ class Connections:
 
     def __init__(self, url: str, size: int) -> None:
         """Open none yet."""
-        self._url = url
+        self._hosts = deque(one_host_each(url))
         self._size = size
         self._open: set[Connection] = set()
         self._opening = 0
@@ -155,13 +156,24 @@ class Connections:
             self._give_back(connection)
 
     async def open(self) -> Any:
-        """Open one that nobody hands out or gives up; whoever asked for it closes it."""
-        try:
-            return await asyncpg.connect(
-                self._url, timeout=CONNECT_S, target_session_attrs="read-write", server_settings=_SESSION
-            )
-        except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as trouble:
-            raise Unavailable(str(trouble)) from trouble
+        """Open one that nobody hands out or gives up; whoever asked for it closes it.
+
+        Of several hosts the last that was right comes first; one that keeps silent leaves time for the others.
+        """
+        trouble: Exception | None = None
+        for url in tuple(self._hosts):
+            try:
+                return await asyncpg.connect(
+                    url,
+                    timeout=CONNECT_S / len(self._hosts),
+                    target_session_attrs="read-write",
+                    server_settings=_SESSION,
+                )
+            except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as found:
+                trouble = found
+                if self._hosts[0] == url:
+                    self._hosts.rotate(-1)
+        raise Unavailable(str(trouble)) from trouble
 
     async def close(self) -> None:
         """Close all of them, politely for a moment."""
@@ -244,3 +256,10 @@ class Connections:
             for connection in list(self._open):
                 if 0 < connection.since < oldest:
                     connection.drop()
+
+
+def one_host_each(url: str) -> list[str]:
+    """Return a URL for each host that `url` names: `postgresql://user@one,two/db` has two."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=user + at + host)) for host in hosts.split(",")]
