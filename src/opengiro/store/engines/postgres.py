@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 SIZE = 10
 """How many connections a process opens at most, one that listens not counted."""
 _BATCH_MAX = 64
-_FLUSHERS = 2
-"""More of them make smaller batches, and each batch costs a round trip."""
+_FLUSHERS = 1
+"""A process has one: more of them make smaller batches, and each batch costs a round trip."""
 _WAITING_MAX = 4_096
 _TRIES = 3
 """How often a command is run again that the server rolled back for no fault of its own."""
@@ -124,6 +124,7 @@ class Postgres:
     async def _flush(self) -> None:
         """Save what waits, batch by batch, until nothing does."""
         while self._waiting:
+            await asyncio.sleep(0)
             batch = self._take()
             BATCHES.observe(len(batch))
             try:
