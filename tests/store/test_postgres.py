@@ -157,6 +157,15 @@ async def test_closing_finishes_what_was_accepted(engine: Postgres, held: Any) -
     assert await held.fetchval("SELECT COUNT(*) FROM merchants") == 199
 
 
+async def test_a_command_that_comes_as_the_last_one_ends_is_saved_too(engine: Postgres) -> None:
+    follower: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    first = engine._enqueue([merchant(1)])
+    first.add_done_callback(lambda _: follower.set_result(engine._enqueue([merchant(2)])))
+    async with asyncio.timeout(10):
+        await (await follower)
+    assert await numbers(engine) == [1, 2]
+
+
 async def test_after_closing_a_command_is_refused_instead_of_waiting_for_ever(engine: Postgres) -> None:
     await engine.close()
     with pytest.raises(RuntimeError):

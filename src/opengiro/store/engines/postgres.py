@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 SIZE = 10
 """How many connections a process opens at most, one that listens not counted."""
 _BATCH_MAX = 64
-_FLUSHERS = 1
-"""A process has one: more of them make smaller batches, and each batch costs a round trip."""
 _WAITING_MAX = 4_096
 _TRIES = 3
 """How often a command is run again that the server rolled back for no fault of its own."""
@@ -51,7 +49,7 @@ class Postgres:
         self._sql = {name: translate(text) for name, text in statements().items()}
         self._connections = Connections(url, size)
         self._waiting: deque[_Job] = deque()
-        self._flushers: set[asyncio.Task[None]] = set()
+        self._flusher: asyncio.Task[None] | None = None  #: one, since two would make smaller batches
         self._running: set[asyncio.Task[list[list[Row]]]] = set()
         self._columns: dict[tuple[str, ...], Columns] = {}
         self._plain = {name for name, sql in self._sql.items() if is_plain(sql)}
@@ -91,8 +89,8 @@ class Postgres:
     async def close(self) -> None:
         """Finish what was accepted, then close the connections."""
         self._closed = True
-        while self._running or self._flushers:
-            await asyncio.wait([*self._running, *self._flushers])
+        while under_way := [*self._running, *([self._flusher] if self._flusher else [])]:
+            await asyncio.wait(under_way)
         await self._connections.close()
 
     async def _read(self, query: Callable[[Connection], Awaitable[list[Row]]]) -> list[Row]:
@@ -115,27 +113,31 @@ class Postgres:
             raise Unavailable("too many commands wait for the database")
         done: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
         self._waiting.append((writes, done))
-        if len(self._flushers) < _FLUSHERS:
-            flusher = asyncio.create_task(self._flush())
-            self._flushers.add(flusher)
-            flusher.add_done_callback(self._flushers.discard)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
         return done
 
     async def _flush(self) -> None:
         """Save what waits, batch by batch, until nothing does."""
-        while self._waiting:
-            await asyncio.sleep(0)
-            batch = self._take()
-            BATCHES.observe(len(batch))
-            try:
-                await self._save(batch)
-            except Unavailable as trouble:
-                _settle(batch, trouble)
-            except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
-                if len(batch) == 1 and isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
-                    _settle(batch, _verdict(trouble))
-                else:
-                    await self._one_by_one(batch)
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # what this round of the loop asks for goes along
+                batch = self._take()
+                BATCHES.observe(len(batch))
+                await self._save_each(batch)
+        finally:
+            self._flusher = None  # at once: who comes now starts the next
+
+    async def _save_each(self, batch: Sequence[_Job]) -> None:
+        try:
+            await self._save(batch)
+        except Unavailable as trouble:
+            _settle(batch, trouble)
+        except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
+            if len(batch) == 1 and isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
+                _settle(batch, _verdict(trouble))
+            else:
+                await asyncio.gather(*(self._save_apart(job) for job in batch))
 
     def _take(self) -> list[_Job]:
         """Take the first that waits and those behind it that insert into the same tables."""
@@ -160,15 +162,15 @@ class Postgres:
             if not done.done():
                 done.set_result([[] for _ in writes])
 
-    async def _one_by_one(self, batch: Sequence[_Job]) -> None:
-        for writes, done in batch:
-            try:
-                rows = await self._alone(writes)
-            except Exception as trouble:  # noqa: BLE001  # as above
-                _settle([(writes, done)], trouble)
-            else:
-                if not done.done():
-                    done.set_result(rows)
+    async def _save_apart(self, job: _Job) -> None:
+        writes, done = job
+        try:
+            rows = await self._alone(writes)
+        except Exception as trouble:  # noqa: BLE001  # as above
+            _settle([job], trouble)
+        else:
+            if not done.done():
+                done.set_result(rows)
 
     async def _alone(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Run one command in its own transaction, again when the server rolled it back to end a deadlock."""
