@@ -41,7 +41,7 @@ test: $(DEV) ## Install what the tests need and run them on both databases (ENGI
 	        || { code=$$?; [ $$code = $(NO_TESTS) ] && [ -n "$${ARGS:-}" ]; } || exit 1; \
 	done
 
-bench: $(RUN) ## Measure everything beside the databases, within ten minutes (ARGS="--only create --rounds 1" narrows)
+bench: $(DEV) ## Measure everything beside the databases, within ten minutes (ARGS="--only create --rounds 1" narrows)
 	.venv/bin/python -m bench $(ARGS)
 
 ha: $(DEV) ## As root on Debian: kill, cut off and restore a PostgreSQL cluster (ARGS="kill --rounds 10")
