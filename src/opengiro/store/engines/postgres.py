@@ -21,6 +21,7 @@ import asyncpg
 from opengiro.store.engines import Conflict, Row, Unavailable, Write
 from opengiro.store.engines.columns import Columns, columns_of, is_plain
 from opengiro.store.engines.connections import BROKEN, CLOSE_S, Connections
+from opengiro.store.engines.lookups import NAMES, Lookups
 from opengiro.store.engines.scripts import run_apart, run_together
 from opengiro.store.statements import statements
 from opengiro.telemetry.meters import BATCHES
@@ -49,6 +50,7 @@ class Postgres:
         self._sql = {name: translate(text) for name, text in statements().items()}
         self._connections = Connections(url, size)
         self._waiting: deque[_Job] = deque()
+        self._lookups = Lookups(self._sql, self._read)
         self._flusher: asyncio.Task[None] | None = None  #: one, since two would make smaller batches
         self._running: set[asyncio.Task[list[list[Row]]]] = set()
         self._columns: dict[tuple[str, ...], Columns] = {}
@@ -57,6 +59,8 @@ class Postgres:
 
     async def fetch(self, name: str, *params: Any) -> list[Row]:
         """Run one named query."""
+        if name in NAMES:
+            return await self._lookups.fetch(name, params)
         return await self._read(lambda connection: connection.fetch(name, self._sql[name], params))
 
     async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
