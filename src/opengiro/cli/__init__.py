@@ -53,6 +53,17 @@ def program(assembly: Assembly) -> typer.Typer:
     ) -> None:
         """A self-hosted pay-by-bank server."""
 
+    _add_laptop(app, assembly)
+    _add_processes(app, assembly)
+    _add_keeping(app, assembly)
+    app.add_typer(_merchant(assembly), name="merchant")
+    app.add_typer(_bank(assembly), name="bank")
+    return app
+
+
+def _add_laptop(app: typer.Typer, assembly: Assembly) -> None:
+    """Add what a developer runs."""
+
     @app.command()
     def dev(
         port: Annotated[int, typer.Option(help="The one port everything is served on.", min=1, max=65535)] = 8000,
@@ -73,6 +84,10 @@ def program(assembly: Assembly) -> typer.Typer:
         from opengiro.cli.time import move_time  # noqa: PLC0415  # here, so that `dev` starts without it
 
         raise typer.Exit(move_time(move, data))
+
+
+def _add_processes(app: typer.Typer, assembly: Assembly) -> None:
+    """Add what serves and works by an operator's settings."""
 
     @app.command()
     def serve(
@@ -101,6 +116,10 @@ def program(assembly: Assembly) -> typer.Typer:
         from opengiro.cli.line import Role  # noqa: PLC0415  # as above
 
         raise typer.Exit(run_child(assembly, Role(role), descriptors))
+
+
+def _add_keeping(app: typer.Typer, assembly: Assembly) -> None:
+    """Add what an operator does to the data."""
 
     @app.command()
     def migrate(
@@ -152,10 +171,6 @@ def program(assembly: Assembly) -> typer.Typer:
         from opengiro.cli.check import run_check  # noqa: PLC0415  # as above
 
         raise typer.Exit(run_check(_settings(config), config or CONFIG, production=production))
-
-    app.add_typer(_merchant(assembly), name="merchant")
-    app.add_typer(_bank(assembly), name="bank")
-    return app
 
 
 def _merchant(assembly: Assembly) -> typer.Typer:
