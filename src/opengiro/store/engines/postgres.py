@@ -141,7 +141,8 @@ class Postgres:
             if len(batch) == 1 and isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
                 _settle(batch, _verdict(trouble))
             else:
-                await asyncio.gather(*(self._save_apart(job) for job in batch))
+                for job in batch:  # in turn, so that of two that collide the first wins
+                    await self._save_apart(job)
 
     def _take(self) -> list[_Job]:
         """Take the first that waits and those behind it that insert into the same tables."""
