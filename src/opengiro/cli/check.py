@@ -22,7 +22,7 @@ from opengiro.settings import SECRETS, Settings, is_loopback
 from opengiro.store import Store
 from opengiro.store.engines.choice import open_engine
 from opengiro.store.migrate import POST, PRE, migrate, missing, unknown
-from opengiro.store.vault import Vault, open_vault
+from opengiro.store.vault import open_vault
 
 if TYPE_CHECKING:
     from opengiro.domain.banks import Bank
@@ -138,7 +138,7 @@ async def _asked(settings: Settings, *, production: bool) -> list[str]:
 
 async def _looked_up(settings: Settings, *, production: bool) -> list[str]:
     engine = open_engine(settings.database_url, settings.database)
-    vault = Vault({1: settings.root_key}) if settings.root_key else open_vault(settings.root_key_file)
+    vault = open_vault(settings.root_key_file, settings.root_key)
     store = Store(engine, vault)
     try:
         if found := await _outdated(engine, production=production):

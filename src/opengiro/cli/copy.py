@@ -48,7 +48,7 @@ def run_copy(settings: Settings, source: Path | None, batch: int) -> None:
 
 
 async def _copy(settings: Settings, file: Path, opened: sqlite3.Connection, batch: int) -> Mapping[str, Sum]:
-    vault = Vault({1: settings.root_key}) if settings.root_key else open_vault(settings.root_key_file)
+    vault = open_vault(settings.root_key_file, settings.root_key)
     try:
         async with copying_into(settings.database_url) as target:
             copy = Copy(opened, target)

@@ -56,8 +56,10 @@ def _code(keyed: hmac.HMAC, text: str) -> bytes:
     return code.digest()
 
 
-def open_vault(path: Path) -> Vault:
-    """Read the root key, making it on first use; readable by its owner only."""
+def open_vault(path: Path, key: bytes = b"") -> Vault:
+    """Take the root key that is given, else that of the file, made on first use and readable by its owner only."""
+    if key:
+        return Vault({1: key})
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
