@@ -7,15 +7,14 @@ import atexit
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from opengiro.cli import Assembly, program
 from opengiro.cli.server import CannotStart
@@ -29,7 +28,7 @@ from opengiro.store import Store, Unavailable
 from opengiro.store.engines.choice import open_channel, open_engine
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.house import is_lived_in
-from opengiro.store.migrate import PRE, migrate_at_start, missing
+from opengiro.store.migrate import migrate_at_start
 from opengiro.store.rsa_file import pem_of
 from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import Vault, open_vault
@@ -40,6 +39,7 @@ from opengiro.usecases.hold_house import Wish, settle_in
 from opengiro.web.api import Api, pages
 from opengiro.web.checkout.routes import away_for_now, checkout, dead_end
 from opengiro.web.headers import SecurityHeaders
+from opengiro.web.health import health
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
 from opengiro.web.limits.quotas import Quotas
@@ -55,7 +55,6 @@ from opengiro.workers.post import Post
 from opengiro.workers.schedule import schedule
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.types import ASGIApp
     from structlog.typing import EventDict
 
@@ -67,7 +66,6 @@ CONNECTORS = {one.name: watched(one) for one in (BERLIN_GROUP, TEST_BANK)}
 DIALECTS = (powens.DIALECT, banq.DIALECT, banq.GRANTS)
 FAREWELLS = {powens.DIALECT.name: powens.farewell, banq.DIALECT.name: banq.farewell}
 RECEIPTS = {banq.DIALECT.name: banq.receipt}
-_READY_S = 2.0
 
 
 @contextlib.asynccontextmanager
@@ -78,7 +76,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     # On SQLite the key comes first: a database without one looks like a loss.
-    vault = None if settings.database_url else _vault(settings)
+    vault = None if settings.database_url else open_vault(settings.root_key_file, settings.root_key)
     engine = open_engine(settings.database_url, settings.database)
     try:
         await migrate_at_start(engine)
@@ -108,16 +106,12 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
         await engine.close()
 
 
-def _vault(settings: Settings) -> Vault:
-    return Vault({1: settings.root_key}) if settings.root_key else open_vault(settings.root_key_file)
-
-
 async def _shared_vault(settings: Settings, engine: Engine) -> Vault:
     """Return the vault, making a root key only for a database that has nothing to open yet."""
     if not settings.root_key and not settings.root_key_file.exists() and await is_lived_in(engine):
         text = f"There is no root key: set it, or put the one of the other machines into {settings.root_key_file}."
         raise CannotStart(text)
-    return _vault(settings)
+    return open_vault(settings.root_key_file, settings.root_key)
 
 
 async def _keys(settings: Settings, store: Store) -> tuple[FieldsKey, TokensKey]:
@@ -149,8 +143,7 @@ async def _beside(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """Return the server as one ASGI app; `more` routes come first, as a laptop's extra programs do."""
     routes = [
-        Route("/healthz", _healthz),
-        Route("/readyz", _readyz(core)),
+        *health(core),
         *more,
         *checkout(core, FAREWELLS),
         *widget(core, RECEIPTS),
@@ -228,23 +221,3 @@ def _name_request(_logger: object, _method: str, event: EventDict) -> EventDict:
     if request_id := REQUEST_ID.get(None):
         event.setdefault("request_id", request_id)
     return event
-
-
-async def _healthz(_request: Request) -> PlainTextResponse:
-    return PlainTextResponse("ok\n")
-
-
-def _readyz(core: Core) -> Callable[[Request], Awaitable[PlainTextResponse]]:
-    """Say whether this process can serve: its database answers, and has the schema that this version needs."""
-
-    async def ready(_request: Request) -> PlainTextResponse:
-        try:
-            async with asyncio.timeout(_READY_S):
-                lacking = await missing(core.store.engine, (PRE,))
-        except (TimeoutError, Unavailable):
-            return PlainTextResponse("the database does not answer\n", 503, {"Retry-After": "1"})
-        if lacking:
-            return PlainTextResponse("the schema is of another version\n", 503, {"Retry-After": "1"})
-        return PlainTextResponse("ready\n")
-
-    return ready
