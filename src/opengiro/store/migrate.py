@@ -52,11 +52,10 @@ async def migrate_at_start(engine: Engine, folder: Traversable = _FOLDER) -> lis
     """
     if COPYING in await _tables(engine):
         raise NotReady("A copy into this database is not finished: run `opengiro copy` again.")
-    known = {entry.name for entry in folder.iterdir()}
-    before = await applied(engine)
-    if gone := sorted(name for name in before - known if _step(name) == POST):
+    if gone := [name for name in await unknown(engine, folder) if _step(name) == POST]:
         raise NotReady(f"A later version removed what this one needs ({', '.join(gone)}): run that version.")
-    return await migrate(engine, (PRE, POST) if engine.kind == "sqlite" or not before else (PRE,), folder)
+    new = engine.kind == "sqlite" or not await applied(engine)
+    return await migrate(engine, (PRE, POST) if new else (PRE,), folder)
 
 
 async def missing(engine: Engine, steps: tuple[str, ...] = (PRE, POST), folder: Traversable = _FOLDER) -> list[str]:
@@ -66,9 +65,9 @@ async def missing(engine: Engine, steps: tuple[str, ...] = (PRE, POST), folder: 
     return [name for step in steps for name in names if _step(name) == step]
 
 
-async def unknown(engine: Engine) -> list[str]:
+async def unknown(engine: Engine, folder: Traversable = _FOLDER) -> list[str]:
     """Return what was applied here by a later version."""
-    known = {entry.name for entry in _FOLDER.iterdir()}
+    known = {entry.name for entry in folder.iterdir()}
     return sorted(await applied(engine) - known)
 
 
