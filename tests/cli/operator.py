@@ -20,6 +20,17 @@ from tests.cli.laptop import OPENGIRO, free_port
 
 REDIRECT_URI = "https://kites.example/return"
 MERCHANT = ("Kites", "--legal-name", "Kites SARL", "--domain", "kites", "--zone", "Europe/Paris")
+HARBOUR = {
+    "connector": "berlin_group",
+    "code": "harbour",
+    "name": "Harbour Bank",
+    "legal_name": "Harbour Bank plc",
+    "country": "FR",
+    "bic": "HARBFRPPXXX",
+    "base_url": "https://psd2.harbour.example",
+    "payment_products": ["sepa-credit-transfers"],
+}
+"""A bank that nobody reaches, as an operator writes it down."""
 _PATIENCE_S = 60
 
 

@@ -20,19 +20,9 @@ from opengiro.store.engines.choice import open_engine
 from opengiro.store.engines.survey import Survey, survey
 from opengiro.store.migrate import migrate
 from tests.cli.named import named_site
-from tests.cli.operator import MERCHANT, REDIRECT_URI, Site
+from tests.cli.operator import HARBOUR, MERCHANT, REDIRECT_URI, Site
 from tests.postgres import Server, new_database, running
 
-BANK = {
-    "connector": "berlin_group",
-    "code": "harbour",
-    "name": "Harbour Bank",
-    "legal_name": "Harbour Bank plc",
-    "country": "FR",
-    "bic": "HARBFRPPXXX",
-    "base_url": "https://psd2.harbour.example",
-    "payment_products": ["sepa-credit-transfers"],
-}
 SOUND = Survey(
     version=150_004,
     encrypted=True,
@@ -90,7 +80,7 @@ def test_a_sound_server_is_found_sound(tmp_path: Path, url: str) -> None:
     assert "Applied 0001_pre_house.sql." in site.run("migrate").stdout
     assert site.run("migrate").stdout == "The schema is up to date.\n"
     site.merchant()
-    site.banks(BANK)
+    site.banks(HARBOUR)
     checked = site.run("check", "--production")
     assert (checked.returncode, checked.stdout) == (0, "Nothing is missing and nothing looks unsafe.\n")
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700

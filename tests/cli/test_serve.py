@@ -19,22 +19,13 @@ import pytest
 from opengiro.cli.directory import TEST_BANK_ID
 from opengiro.settings import read_settings
 from tests import engines
-from tests.cli.laptop import IBAN, OPENGIRO
-from tests.cli.operator import MERCHANT, REDIRECT_URI, Site, new_site
+from tests.cli.laptop import OPENGIRO
+from tests.cli.operator import HARBOUR, MERCHANT, REDIRECT_URI, Site, new_site
+from tests.server import order
 
 OF_A_FILE = pytest.mark.engine("sqlite")  # what PostgreSQL says to it is in test_check_postgres.py
 ROOT = Path(__file__).parents[2]
 TEST_BANK = {"connector": "test_bank"}
-HARBOUR = {
-    "connector": "berlin_group",
-    "code": "harbour",
-    "name": "Harbour Bank",
-    "legal_name": "Harbour Bank plc",
-    "country": "FR",
-    "bic": "HARBFRPPXXX",
-    "base_url": "https://psd2.harbour.example",
-    "payment_products": ["sepa-credit-transfers"],
-}
 
 
 @pytest.fixture
@@ -60,15 +51,8 @@ def pay(site: Site, merchant: dict[str, Any], label: str = "Order 1") -> tuple[i
     form = {"grant_type": "client_credentials", "scope": "payments:admin"}
     form |= {name: merchant[name] for name in ("client_id", "client_secret")}
     token = httpx2.post(f"{site.url}/2.0/auth/token", data=form, trust_env=False).json()["token"]
-    instruction = {
-        "label": label,
-        "amount": 50.90,
-        "currency": "EUR",
-        "execution_date_type": "instant",
-        "beneficiary": {"scheme_name": "iban", "identification": IBAN, "label": "Kites"},
-    }
-    order = {"client_redirect_uri": REDIRECT_URI, "instructions": [instruction]}
-    payment_id = call(site, "POST", "/payments", token, order)["id"]
+    body = order(label, client_redirect_uri=REDIRECT_URI)
+    payment_id = call(site, "POST", "/payments", token, body)["id"]
     choice = {"validated": True, "connector_uuid": TEST_BANK_ID, "webview_url": REDIRECT_URI}
     call(site, "POST", f"/payments/{payment_id}", token, choice)
     return payment_id, token

@@ -19,9 +19,9 @@ from typing import Any
 import httpx2
 
 from opengiro.cli.directory import TEST_BANK_ID
-from tests.cli.laptop import IBAN
 from tests.cli.operator import MERCHANT, REDIRECT_URI, Site, new_site
 from tests.postgres import Server
+from tests.server import order
 
 ROOT_KEY = "5e" * 32
 PATIENCE_S = 60
@@ -121,15 +121,8 @@ class Fleet:
 
     def create(self, machine: Machine, token: str, label: str = "Order 1") -> int:
         """Create a payment at one machine."""
-        instruction = {
-            "label": label,
-            "amount": 50.90,
-            "currency": "EUR",
-            "execution_date_type": "instant",
-            "beneficiary": {"scheme_name": "iban", "identification": IBAN, "label": "Kites"},
-        }
-        order = {"client_redirect_uri": REDIRECT_URI, "instructions": [instruction]}
-        created = machine.call("POST", "/2.0/payments", token, order)
+        body = order(label, client_redirect_uri=REDIRECT_URI)
+        created = machine.call("POST", "/2.0/payments", token, body)
         assert created.status_code < 300, created.text
         payment_id: int = created.json()["id"]
         return payment_id

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.cli.operator import REDIRECT_URI
+from tests.cli.operator import HARBOUR, REDIRECT_URI
 from tests.faults.fleet import Fleet, Machine, fleet, until
 
 pytestmark = pytest.mark.engine("postgres")
@@ -116,17 +116,7 @@ def test_who_follows_at_one_machine_hears_what_others_did(ours: Fleet, left: Mac
 
 def test_banks_that_a_command_imports_are_known_to_machines_that_run(ours: Fleet, left: Machine) -> None:
     site = ours.site("importer")
-    entry = {
-        "connector": "berlin_group",
-        "code": "harbour",
-        "name": "Harbour Bank",
-        "legal_name": "Harbour Bank plc",
-        "country": "FR",
-        "bic": "HARBFRPPXXX",
-        "base_url": "https://psd2.harbour.example",
-        "payment_products": ["sepa-credit-transfers"],
-    }
-    (site.folder / "banks.json").write_text(json.dumps([entry]))
+    (site.folder / "banks.json").write_text(json.dumps([HARBOUR]))
     assert ours.run(site, "bank", "import", "banks.json").returncode == 0
     until(lambda: "Harbour Bank" in left.get("/2.0/connectors", ours.token(left)).text)
 
