@@ -172,7 +172,7 @@ class Loader:
             return False
         if one.buffer:
             data = one.buffer + data
-        size = _size(data)
+        size = answer_size(data)
         if size is None or len(data) < size:
             one.buffer = data
             return False
@@ -187,7 +187,7 @@ class Loader:
         return True
 
 
-def _size(data: bytes) -> int | None:
+def answer_size(data: bytes) -> int | None:
     """Return how long the whole answer is, or None while its head is not here."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -201,12 +201,13 @@ def _size(data: bytes) -> int | None:
 
 def _requests(wanted: Made | Given) -> Iterator[bytes]:
     if isinstance(wanted, Made):
-        return _made(wanted)
+        return endless(wanted)
     known = [text.encode("latin-1") for text in wanted.requests]
     return iter(known) if wanted.once else cycle(known)
 
 
-def _made(wanted: Made) -> Iterator[bytes]:
+def endless(wanted: Made) -> Iterator[bytes]:
+    """Yield one request after another, each with keys of its own, for as long as somebody takes them."""
     holes = [b"%s" if slot == "key" else b"%012d" for slot in wanted.slots]
     pieces = [text.encode("latin-1").replace(b"%", b"%%") for text in wanted.pieces]
     form = b"".join(chain.from_iterable(zip(pieces, holes, strict=False))) + pieces[-1]

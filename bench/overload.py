@@ -13,10 +13,7 @@ import json
 import multiprocessing
 import os
 import select
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter, deque
@@ -26,13 +23,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import httpx2
-
+from bench.databases import SqliteFile
 from bench.figures import percentile
-from bench.loader import Job, Made, _made, _size, load
-from bench.wire import REDIRECT_URI, creates, credentials
+from bench.loader import Job, Made, answer_size, endless, load
+from bench.site import Site
+from bench.wire import creates
 
-OPENGIRO = Path(sys.executable).with_name("opengiro")
 CONNECTIONS_MAX = 1500
 """So many may wait for an answer at a time; a request that finds none free counts as not sent."""
 
@@ -82,7 +78,7 @@ class OpenLoop:
 
     def __init__(self, port: int, requests: Made, rate: float, seconds: float, connections: int) -> None:
         """Open the connections first, so that the load begins at once."""
-        self._requests = _made(requests)
+        self._requests = endless(requests)
         self._rate = rate
         self._poll = select.epoll()
         self._lines: dict[int, _Line] = {}
@@ -137,7 +133,7 @@ class OpenLoop:
                 line.socket.close()
                 continue
             line.buffer += data
-            size = _size(line.buffer)
+            size = answer_size(line.buffer)
             if size is not None and len(line.buffer) >= size:
                 self._note(line.buffer, line.due, begun)
                 line.buffer = b""
@@ -188,56 +184,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(**settings: object) -> Iterator[Server]:
+def serving(**settings: int) -> Iterator[Server]:
     """Serve from an empty folder, as an operator would."""
     with tempfile.TemporaryDirectory(prefix="opengiro-overload-") as name:
-        folder, port = Path(name), _free_port()
-        lines = {"port": port, "shutdown_s": 1, **settings}
-        (folder / "opengiro.toml").write_text("".join(f"{key} = {json.dumps(one)}\n" for key, one in lines.items()))
-        made = [_merchant(folder, domain) for domain in ("kites", "boats")]
-        process = subprocess.Popen(
-            [OPENGIRO, "serve"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment()
-        )
-        try:
-            _await(port)
-            yield Server(port, (_token(port, made[0]), _token(port, made[1])), process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-
-
-def _merchant(folder: Path, domain: str) -> dict[str, Any]:
-    options = ["--legal-name", f"{domain} SARL", "--domain", domain, "--zone", "Europe/Paris"]
-    command: list[str | Path] = [OPENGIRO, "merchant", "create", domain, *options, "--redirect-uri", REDIRECT_URI]
-    run = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True)
-    printed: dict[str, Any] = json.loads(run.stdout)
-    return printed
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("OPENGIRO_")}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        number: int = held.getsockname()[1]
-        return number
-
-
-def _await(port: int) -> None:
-    for _ in range(600):
-        with contextlib.suppress(httpx2.HTTPError):
-            if httpx2.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise TimeoutError("the server did not start")
-
-
-def _token(port: int, merchant: dict[str, Any]) -> str:
-    body = credentials(merchant["client_id"], merchant["client_secret"])
-    answer = httpx2.post(f"http://127.0.0.1:{port}/2.0/auth/token", json=body, trust_env=False)
-    token: str = answer.raise_for_status().json()["token"]
-    return token
+        database = SqliteFile(Path(name) / "data" / "opengiro.db")
+        site = Site(Path(name), database, settings={name: str(value) for name, value in settings.items()})
+        kites, boats = site.take_in("kites"), site.take_in("boats")
+        with site.serving() as running:
+            yield Server(running.port, (running.grant(kites), running.grant(boats)), running.process.pid)
 
 
 def overloaded(server: Server, seconds: float, factor: float) -> dict[str, Any]:

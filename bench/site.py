@@ -24,7 +24,6 @@ _OPENGIRO = Path(sys.executable).with_name("opengiro")
 _PATIENCE_S = 60
 _GREETING = "OpenGiro serves"
 ZONE = "Europe/Paris"
-_MERCHANT = ("Kites", "--legal-name", "Kites SARL", "--domain", "kites", "--zone", ZONE)
 
 
 @dataclass(slots=True)
@@ -36,6 +35,7 @@ class Site:
     web_processes: int = 1
     port: int = 0
     merchant: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)  #: besides those that every site has
 
     def __post_init__(self) -> None:
         """Take a free port, unless one was given."""
@@ -49,16 +49,21 @@ class Site:
     @property
     def client(self) -> tuple[str, str]:
         """Client id and secret."""
-        return self.merchant["client_id"], self.merchant["client_secret"]
+        return client_of(self.merchant)
 
     def settle_in(self, banks: Sequence[dict[str, Any]]) -> None:
         """Make the schema, a merchant and its banks by the operator's commands."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.run("migrate")
-        printed = self.run("merchant", "create", *_MERCHANT, "--redirect-uri", REDIRECT_URI)
-        self.merchant = json.loads(printed)
+        self.merchant = self.take_in("kites")
         (self.folder / "banks.json").write_text(json.dumps(list(banks)))
         self.run("bank", "import", "banks.json")
+
+    def take_in(self, domain: str) -> dict[str, Any]:
+        """Make a merchant and return what was printed."""
+        names = (domain.capitalize(), "--legal-name", f"{domain.capitalize()} SARL", "--domain", domain, "--zone", ZONE)
+        printed: dict[str, Any] = json.loads(self.run("merchant", "create", *names, "--redirect-uri", REDIRECT_URI))
+        return printed
 
     def twin(self, folder: Path, database: Database) -> Site:
         """Return a site with the same keys, merchant and banks over a copy of the database."""
@@ -100,7 +105,7 @@ class Site:
         ours = {"port": str(self.port), "private_hosts": "127.0.0.1", "shutdown_s": "1", "hold": "never"}
         if self.database.url:
             ours["database_url"] = self.database.url
-        return plain | {f"OPENGIRO_{name.upper()}": value for name, value in ours.items()}
+        return plain | {f"OPENGIRO_{name.upper()}": value for name, value in (ours | self.settings).items()}
 
 
 @dataclass(slots=True)
@@ -120,8 +125,13 @@ class Running:
     def token(self) -> str:
         """A service token, got once."""
         if not self._token:
-            self._token = self.call("POST", "/auth/token", credentials(*self.site.client), token="")["token"]
+            self._token = self.grant(self.site.merchant)
         return self._token
+
+    def grant(self, merchant: dict[str, Any]) -> str:
+        """Return a new service token of a merchant."""
+        token: str = self.call("POST", "/auth/token", credentials(*client_of(merchant)), token="")["token"]
+        return token
 
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str) -> Any:
         """Call the wire and return the answer's JSON; anything but a success is an error here."""
@@ -162,6 +172,11 @@ class Running:
 
     def _said(self) -> str:
         return (self.site.folder / "serve.log").read_text(errors="replace")[-2000:]
+
+
+def client_of(merchant: dict[str, Any]) -> tuple[str, str]:
+    """Return the client id and secret of what a merchant's making printed."""
+    return merchant["client_id"], merchant["client_secret"]
 
 
 def free_port() -> int:
