@@ -483,8 +483,43 @@ async def test_a_silent_host_among_several_is_asked_once(
         silent.accept()
 
 
-def test_a_url_of_several_hosts_is_a_url_for_each() -> None:
-    assert connections.one_host_each("postgresql://me:a%40b@one:5432,two/db?sslmode=verify-full") == [
-        "postgresql://me:a%40b@one:5432/db?sslmode=verify-full",
-        "postgresql://me:a%40b@two/db?sslmode=verify-full",
-    ]
+async def test_after_one_was_stuck_no_connection_of_before_is_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool(url, 4) as found, asyncio.timeout(20):
+        async with found.one() as busy, found.one() as stuck, found.one():
+            before = {busy, stuck, *found._open}
+            monkeypatch.setattr(connections, "STUCK_S", 2.0)
+            stuck.since -= 2.0
+            await until(lambda: _ended(stuck))
+            assert not busy.raw.is_closed()
+        await until(lambda: _ended(*before))
+        async with found.one() as fresh:
+            assert fresh not in before
+            assert await fresh.fetch_text("SELECT 1", ()) == [(1,)]
+
+
+async def _ended(*lines: connections.Connection) -> bool:
+    return all(one.raw.is_closed() for one in lines)
+
+
+async def test_while_one_looks_for_the_primary_others_are_told_at_once(silent: socket.socket) -> None:
+    nowhere = "postgresql://me@" + ",".join([f"127.0.0.1:{silent.getsockname()[1]}"] * 2) + "/db"
+    async with pool(nowhere, 4) as found, asyncio.timeout(20):
+        found._away = True
+        looking = asyncio.create_task(ask(found))
+        await until(lambda: _looks(found))
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await ask(found)
+        assert not looking.done()
+        looking.cancel()
+
+
+async def _looks(found: Connections) -> bool:
+    return found._opening > 0
+
+
+async def test_the_kernel_gives_up_a_host_that_fell_silent(url: str) -> None:
+    async with pool(url) as found, found.one() as connection:
+        line = connection.raw._transport.get_extra_info("socket")
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5_000

@@ -7,22 +7,25 @@ our statements leave nothing behind that needs it.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from opengiro.store.engines import Row, Unavailable
+from opengiro.store.engines.hosts import Hosts
 from opengiro.telemetry.meters import CONNECTIONS
 
 CONNECT_S = 6.0
-"""How long opening one may take, all hosts together."""
+"""How long opening one may take."""
+SEARCH_S = 3.0
+"""How long it may take where there are several hosts, and how long they are looked through before somebody is told."""
 STUCK_S = 10.0
-"""A connection that has not answered for so long is given up, whatever it was doing: the host may be gone."""
+"""A connection that has not answered for so long is given up, whatever it was doing: the server may hang."""
 CLOSE_S = 1.0
 """How long saying goodbye may take."""
 _WAIT_S = 10.0
@@ -38,6 +41,9 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "10s",  # a process that froze in a transaction lets go of its locks
     "lock_timeout": "5s",
 }
+
+_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 5_000}
+"""By these the kernel gives up a host that has been silent for five seconds, idle connections to it among others."""
 
 _WARNING = "01000"
 
@@ -68,12 +74,13 @@ BROKEN = (
 class Connection:
     """One connection with the statements it has prepared."""
 
-    __slots__ = ("_prepared", "_warned", "raw", "since")
+    __slots__ = ("_prepared", "_warned", "opened", "raw", "since")
 
     def __init__(self, raw: Any) -> None:
         """Wrap an open connection."""
         self.raw = raw
         self.since = 0.0  #: when somebody took it, on the monotonic clock; 0 while nobody has it
+        self.opened = time.monotonic()
         self._prepared: dict[str, Any] = {}
         self._warned = ""
         raw.add_log_listener(self._hear)
@@ -132,13 +139,15 @@ class Connections:
 
     def __init__(self, url: str, size: int) -> None:
         """Open none yet."""
-        self._hosts = deque(one_host_each(url))
+        self._hosts = Hosts(url, _ask)
         self._size = size
         self._open: set[Connection] = set()
         self._opening = 0
         self._idle: list[Connection] = []
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._refused_at = 0.0
+        self._away = False  #: whether the last one could not be opened
+        self._doubted_at = 0.0  #: who was opened before leads to a server that let somebody wait too long
         self._watch: asyncio.Task[None] | None = None
         CONNECTIONS.labels("open").set_function(lambda: len(self._open))
         CONNECTIONS.labels("idle").set_function(lambda: len(self._idle))
@@ -156,24 +165,8 @@ class Connections:
             self._give_back(connection)
 
     async def open(self) -> Any:
-        """Open one that nobody hands out or gives up; whoever asked for it closes it.
-
-        Of several hosts the last that was right comes first; one that keeps silent leaves time for the others.
-        """
-        trouble: Exception | None = None
-        for url in tuple(self._hosts):
-            try:
-                return await asyncpg.connect(
-                    url,
-                    timeout=CONNECT_S / len(self._hosts),
-                    target_session_attrs="read-write",
-                    server_settings=_SESSION,
-                )
-            except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as found:
-                trouble = found
-                if self._hosts[0] == url:
-                    self._hosts.rotate(-1)
-        raise Unavailable(str(trouble)) from trouble
+        """Open one that nobody hands out or gives up; whoever asked for it closes it."""
+        return await self._hosts.open(SEARCH_S if self._hosts.several else CONNECT_S)
 
     async def close(self) -> None:
         """Close all of them, politely for a moment."""
@@ -210,7 +203,8 @@ class Connections:
             raise
 
     async def _connect(self) -> Connection:
-        if time.monotonic() - self._refused_at < _PAUSE_S:
+        looked_for = self._away and self._opening and self._hosts.several  # by one for all
+        if looked_for or time.monotonic() - self._refused_at < _PAUSE_S:
             self._wake()
             raise Unavailable("the database cannot be reached")
         self._opening += 1
@@ -218,11 +212,12 @@ class Connections:
             raw = await self.open()
         except BaseException as trouble:
             if isinstance(trouble, Unavailable):
-                self._refused_at = time.monotonic()
+                self._away, self._refused_at = True, time.monotonic()
             self._wake()
             raise
         finally:
             self._opening -= 1
+        self._away = False
         connection = Connection(raw)
         self._open.add(connection)
         if self._watch is None:
@@ -230,6 +225,8 @@ class Connections:
         return connection
 
     def _give_back(self, connection: Connection) -> None:
+        if connection.opened < self._doubted_at:
+            connection.drop()
         if connection.raw.is_closed():
             self._open.discard(connection)
         else:
@@ -249,17 +246,40 @@ class Connections:
                 return
 
     async def _give_up_on_the_dead(self) -> None:
-        """End what waits for a host that does not answer, without asking that host to cancel anything."""
+        """End what waits for a server that does not answer, without asking that server to cancel anything."""
         while True:
             await asyncio.sleep(1)
-            oldest = time.monotonic() - STUCK_S
-            for connection in list(self._open):
-                if 0 < connection.since < oldest:
-                    connection.drop()
+            stuck = [one for one in self._open if 0 < one.since < time.monotonic() - STUCK_S]
+            for connection in stuck:
+                connection.drop()
+            if any(one.opened > self._doubted_at for one in stuck):
+                self._doubt()
+
+    def _doubt(self) -> None:
+        """Use no connection further that leads where one was stuck, and ask other hosts first.
+
+        A primary that was replaced and does not know it answers whoever reads, and no commit of it is ever confirmed.
+        """
+        self._doubted_at = time.monotonic()
+        self._hosts.distrust()
+        for connection in self._idle:
+            connection.drop()
 
 
-def one_host_each(url: str) -> list[str]:
-    """Return a URL for each host that `url` names: `postgresql://user@one,two/db` has two."""
-    parts = urlsplit(url)
-    user, at, hosts = parts.netloc.rpartition("@")
-    return [urlunsplit(parts._replace(netloc=user + at + host)) for host in hosts.split(",")]
+async def _ask(url: str, within_s: float) -> Any:
+    """Open a connection to one host; raises `Unavailable`, and what says that the URL is wrong as it comes."""
+    try:
+        raw = await asyncpg.connect(url, timeout=within_s, target_session_attrs="read-write", server_settings=_SESSION)
+        _watch_over(raw._transport.get_extra_info("socket"))  # noqa: SLF001  # the driver has no setting for it
+    except (TimeoutError, *BROKEN, asyncpg.TargetServerAttributeNotMatched) as trouble:
+        raise Unavailable(str(trouble)) from trouble
+    return raw
+
+
+def _watch_over(line: socket.socket) -> None:
+    """Let the kernel notice when the other end falls silent."""
+    if line.family in (socket.AF_INET, socket.AF_INET6):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _ALIVE.items():
+            if hasattr(socket, name):  # not every system has each
+                line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
