@@ -43,6 +43,7 @@ class House:
     cluster: Cluster
     site: Site
     merchant: dict[str, Any]
+    pace_s: float
 
     def token(self) -> str:
         """Return a service token; one lives shorter than a long run."""
@@ -51,7 +52,7 @@ class House:
 
 Drill = Callable[[House], Any]
 DRILLS: Mapping[str, Drill] = {
-    **{fault.name: partial(lambda fault, on: run_round(on.cluster, fault, on.site.port, on.token()), fault)
+    **{fault.name: partial(lambda fault, on: run_round(on.cluster, fault, on.site.port, on.token(), on.pace_s), fault)
        for fault in FAULTS},
     "freeze": lambda on: run_freeze(on.cluster, on.site.port, on.token()),
     "restore": lambda on: run_restore(on.cluster, on.site, on.merchant, on.token(), FOLDER),
@@ -88,7 +89,7 @@ def serving(cluster: Cluster, asked: argparse.Namespace) -> Iterator[House]:
     site.run("migrate")
     merchant = site.merchant()
     with (folder / "serve.log").open("wb") as log, site.serving(log):
-        yield House(cluster, site, merchant)
+        yield House(cluster, site, merchant, asked.pace)
 
 
 def _arguments() -> argparse.Namespace:
@@ -97,6 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="processes of `opengiro serve`")
     parser.add_argument("--direct", action="store_true", help="let it find the primary itself, without HAProxy")
+    parser.add_argument("--pace", type=float, default=load.PACE_S, help="seconds that each client rests in between")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
     asked = parser.parse_args()
     asked.drills = asked.drills or [*DRILLS]

@@ -83,6 +83,12 @@ class Cluster:
                 _kill(pid, signal.SIGKILL)
         self.running.pop(f"patroni{number}").wait()
 
+    def kill_patroni(self, number: int) -> None:
+        """Kill Patroni alone on a node."""
+        patroni = self.running.pop(f"patroni{number}")
+        patroni.kill()
+        patroni.wait()
+
     def members(self) -> list[dict[str, Any]]:
         """Return the cluster as any node that answers sees it."""
         for number in NODES:

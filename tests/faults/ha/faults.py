@@ -35,6 +35,13 @@ def crash_primary(cluster: Cluster) -> Mend:
     return lambda: None
 
 
+def orphan_primary(cluster: Cluster) -> Mend:
+    """Kill Patroni of the primary alone: its PostgreSQL goes on, and nobody tells it that it is the primary no more."""
+    struck = cluster.primary()
+    cluster.kill_patroni(struck)
+    return lambda: cluster.start_patroni(struck)
+
+
 def switch_over(cluster: Cluster) -> Mend:
     """Hand the primary's part to the synchronous standby, as before maintenance."""
     cluster.switch_over()
@@ -84,6 +91,7 @@ UNPLANNED_S, PLANNED_S = 25.0, 5.0
 FAULTS = (
     Fault("kill", kill_primary, UNPLANNED_S),
     Fault("crash", crash_primary, UNPLANNED_S, moves=False),
+    Fault("orphan", orphan_primary, UNPLANNED_S),
     Fault("switchover", switch_over, PLANNED_S),
     Fault("isolate", cut_primary_off, UNPLANNED_S),
     Fault("mute", mute_primary, UNPLANNED_S),

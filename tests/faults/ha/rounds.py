@@ -54,10 +54,10 @@ class Round:
         )
 
 
-def run_round(cluster: Cluster, fault: Fault, port: int, token: str) -> Round:
+def run_round(cluster: Cluster, fault: Fault, port: int, token: str, pace_s: float) -> Round:
     """Run one round against a whole cluster, and return when it is whole again."""
     before = set(_saved(cluster))
-    work = Load(port, token)
+    work = Load(port, token, pace_s)
     work.start()
     time.sleep(BEFORE_S)
     primary, struck = cluster.primary(), time.monotonic()
@@ -76,7 +76,7 @@ def run_round(cluster: Cluster, fault: Fault, port: int, token: str) -> Round:
 
 def _flows(work: Load) -> bool:
     """Whether payments asked for within the last seconds are promised again, one after the other."""
-    return work.acked_since(time.monotonic() - AFTER_S) > load.CLIENTS * AFTER_S * 4
+    return work.acked_since(time.monotonic() - AFTER_S) > load.CLIENTS * AFTER_S * 2
 
 
 def _count(cluster: Cluster, fault: Fault, work: Load, before: set[int], whole_s: float) -> Round:
