@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -32,6 +33,8 @@ _SETTINGS = {
     "unix_socket_directories": "",
 }
 _MAIN = "from opengiro.wiring import main; main()"
+INSTALLED: Mapping[str, str] = MappingProxyType({})
+"""The environment in which the version runs that is installed."""
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ class Fleet:
 
     folder: Path
     database: Server
+    environment: Mapping[str, str] = INSTALLED  #: in which commands run, and machines unless told otherwise
     merchant: dict[str, Any] = field(default_factory=dict)
     machines: list[Machine] = field(default_factory=list)
 
@@ -84,7 +88,13 @@ class Fleet:
         return new_site(self.folder / name, database_url=self.database_url, private_hosts=["*"], **settings)
 
     def start(
-        self, name: str, *arguments: str, first: str = "", ready: str = "OpenGiro ", **settings: object
+        self,
+        name: str,
+        *arguments: str,
+        first: str = "",
+        ready: str = "OpenGiro ",
+        environment: Mapping[str, str] | None = None,
+        **settings: object,
     ) -> Machine:
         """Start `opengiro` on a machine of this name and wait until it is ready; `first` is Python that runs before."""
         site = self.site(name, **settings)
@@ -94,7 +104,8 @@ class Fleet:
             process = subprocess.Popen(
                 [sys.executable, "-c", f"{first}\n{_MAIN}", *arguments],
                 cwd=site.folder,
-                env=plain | {"OPENGIRO_ROOT_KEY": ROOT_KEY},
+                env=plain
+                | {**(self.environment if environment is None else environment), "OPENGIRO_ROOT_KEY": ROOT_KEY},
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
@@ -105,10 +116,13 @@ class Fleet:
             raise RuntimeError(machine.said)
         return machine
 
-    def run(self, site: Site, *arguments: str, root_key: str = ROOT_KEY) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, site: Site, *arguments: str, root_key: str = ROOT_KEY, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command on a machine to its end."""
         key = {"OPENGIRO_ROOT_KEY": root_key} if root_key else {}
-        return site.run(*arguments, OPENGIRO_DATABASE_URL=self.database_url, **key)
+        around = self.environment if environment is None else environment
+        return site.run(*arguments, OPENGIRO_DATABASE_URL=self.database_url, **key, **around)
 
     def token(self, machine: Machine) -> str:
         """Return the merchant's token, got from one machine."""
@@ -149,11 +163,11 @@ def until(look: Any, within_s: float = PATIENCE_S) -> Any:
 
 
 @contextlib.contextmanager
-def fleet(folder: Path) -> Iterator[Fleet]:
+def fleet(folder: Path, environment: Mapping[str, str] = INSTALLED) -> Iterator[Fleet]:
     """Start a database of its own, which a test may stop, with a merchant in it; all machines end with the block."""
     place = Path(tempfile.mkdtemp(prefix="opengiro-fleet-"))
     database = Server(place, _SETTINGS)
-    made = Fleet(folder, database)
+    made = Fleet(folder, database, environment)
     try:
         database.start()
         database.sql("CREATE DATABASE fleet")
