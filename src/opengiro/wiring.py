@@ -37,7 +37,8 @@ from opengiro.telemetry.spans import begin as begin_tracing
 from opengiro.usecases import Core
 from opengiro.usecases.hold_house import Wish, settle_in
 from opengiro.web.api import Api, pages
-from opengiro.web.checkout.routes import away_for_now, checkout, dead_end
+from opengiro.web.checkout.routes import checkout
+from opengiro.web.checkout.troubles import away_for_now, dead_end, turned_away
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.health import health
 from opengiro.web.limits.gate import Gate
@@ -77,7 +78,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     # On SQLite the key comes first: a database without one looks like a loss.
     vault = None if settings.database_url else open_vault(settings.root_key_file, settings.root_key)
-    engine = open_engine(settings.database_url, settings.database)
+    engine = open_engine(settings.database_url, settings.database, shared=settings.workers > 1)
     try:
         await migrate_at_start(engine)
         store = Store(engine, vault or await _shared_vault(settings, engine))
@@ -157,7 +158,8 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
     app = SecurityHeaders(Api(core, DIALECTS, rest), https=https)
     watch = Watch(app, names_of(routes, DIALECTS), _journal() if settings.log_requests else None)
     quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
-    return Gate(watch, DIALECTS, Pressure(settings.requests_at_once), quotas, https=https, held=lambda: core.held)
+    pressure = Pressure(settings.requests_at_once)
+    return Gate(watch, DIALECTS, pressure, quotas, turned_away, https=https, held=lambda: core.held)
 
 
 @contextlib.asynccontextmanager

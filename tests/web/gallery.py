@@ -192,7 +192,7 @@ def main(folder: Path) -> None:
         )
         for width, height in ((390, 844), (1280, 900)):
             page = browser.new_page(viewport={"width": width, "height": height})
-            for name in [*PAGES, "link_invalid"]:
+            for name in [*PAGES, "link_invalid", "busy", "closed", "ours"]:
                 for language in ("en", "fr"):
                     page.goto(f"{address}/{language}/{name}")
                     page.wait_for_timeout(900)

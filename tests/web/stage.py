@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from opengiro.web.checkout.assets import asset_route
 from opengiro.web.checkout.pages import print_page, print_trouble
-from opengiro.web.checkout.view import Trouble
+from opengiro.web.checkout.view import Again, Trouble
 from opengiro.web.headers import SecurityHeaders, page_headers
 from tests.web.gallery import PAGES
 
@@ -28,7 +28,8 @@ def _show(request: Request) -> Response:
         page, frame = PAGES[name]
         body = print_page(page, replace(frame, language=language), "gallery")
     elif name in set(Trouble):
-        body = print_trouble(Trouble(name), language, "gallery")
+        later = Again("", 2, alone=name == "busy") if name in ("busy", "closed") else None
+        body = print_trouble(Trouble(name), language, "gallery", later)
     else:
         return Response(status_code=404)
     return Response(body, media_type="text/html", headers=page_headers("gallery"))

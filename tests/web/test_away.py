@@ -39,7 +39,14 @@ async def test_no_door_answers_with_a_bug(away: House, path: str) -> None:
     assert answer.status_code != 503 or int(answer.headers["retry-after"]) > 0
 
 
-async def test_a_payers_page_stays_calm(away: House) -> None:
+async def test_a_payers_page_stays_calm_and_looks_again_by_itself(away: House) -> None:
     answer = await away.http.get(f"{away.base_url}/checkout/{HANDLE}")
     assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
-    assert "Something went wrong on our side" in answer.text
+    assert "One moment, please" in answer.text
+    assert 'href="" data-again="2"' in answer.text
+
+
+async def test_whoever_sent_a_form_meanwhile_looks_at_the_checkout_again_and_sends_nothing_twice(away: House) -> None:
+    answer = await away.http.post(f"{away.base_url}/checkout/{HANDLE}/choose", data={"bank": "1"})
+    assert answer.status_code == 503
+    assert f'href="/checkout/{HANDLE}" data-again' in answer.text

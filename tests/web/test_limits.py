@@ -14,6 +14,7 @@ import pytest
 
 from opengiro.domain.identifiers import mint_token
 from opengiro.settings import Settings
+from opengiro.web.checkout.troubles import turned_away
 from opengiro.web.limits.doorstep import Doorstep
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
@@ -76,8 +77,9 @@ async def seated(gate: Gate, *guests: Guest) -> list[asyncio.Task[None]]:
     return tasks
 
 
-def new_gate(app: Any, new_max: int = 2) -> Gate:
-    return Gate(app, DIALECTS, Pressure(new_max), Quotas(0, 0), https=True)
+def new_gate(app: Any, room: int | Pressure = 2, *, held: bool = False) -> Gate:
+    pressure = room if isinstance(room, Pressure) else Pressure(room)
+    return Gate(app, DIALECTS, pressure, Quotas(0, 0), turned_away, https=True, held=lambda: held)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,32 @@ async def test_each_wire_words_it_in_its_own_way(path: str, member: str) -> None
     assert (late.status, list(msgspec.json.decode(late.body))) == (503, ["error", member])
     assert b"strict-transport-security" in late.headers
     tasks[0].cancel()
+
+
+BROWSER = (b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8")
+
+
+@pytest.mark.parametrize("path", ["/checkout/a1", "/2.0/auth/webview/payment"])
+async def test_a_payer_who_is_turned_away_sees_a_page_that_looks_again(path: str) -> None:
+    pressure = Pressure(2)
+    gate, payer, shop = new_gate(Kitchen(), pressure), Guest(path, "GET"), Guest(path, "GET")
+    pressure.lag_s = 5.0
+    payer.scope["headers"] = [BROWSER, (b"accept-language", b"fr")]
+    await asyncio.gather(*await seated(gate, payer, shop))
+    assert (payer.status, payer.headers[b"content-type"]) == (503, b"text/html; charset=utf-8")
+    assert f'href="" data-again="{payer.headers[b"retry-after"].decode()}"' in payer.body.decode()
+    assert "Un instant" in payer.body.decode()
+    assert {b"strict-transport-security", b"x-request-id", b"content-security-policy"} <= payer.headers.keys()
+    assert b"<html" not in shop.body
+
+
+async def test_a_payer_on_a_held_copy_is_told_that_nothing_was_done() -> None:
+    payer = Guest("/checkout/1-a/choose")
+    payer.scope["headers"] = [BROWSER]
+    await asyncio.gather(*await seated(new_gate(Kitchen(), held=True), payer))
+    assert payer.status == 503
+    assert "No payments are taken here at the moment" in payer.body.decode()
+    assert 'href="/checkout/1-a">' in payer.body.decode()
 
 
 async def test_whoever_sends_slowly_takes_no_room() -> None:

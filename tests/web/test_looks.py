@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.web.gallery import PAGES
 from tests.web.stage import gallery_app, served
 
-NAMES = [*PAGES, "link_invalid", "ours"]
+NAMES = [*PAGES, "link_invalid", "busy", "closed", "ours"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 

@@ -38,10 +38,10 @@ def print_page(page: view.Page, frame: view.Frame, nonce: str) -> bytes:
     return template.render(page=page, frame=frame, nonce=nonce, write=writer).encode()
 
 
-def print_trouble(trouble: view.Trouble, language: str, nonce: str) -> bytes:
-    """Print the page that stands where no checkout can be shown."""
+def print_trouble(trouble: view.Trouble, language: str, nonce: str, again: view.Again | None = None) -> bytes:
+    """Print the page that stands where no checkout can be shown; `again` is the way back to one that will be."""
     template = _environment(language).get_template("trouble.html")
-    return template.render(trouble=trouble, nonce=nonce, write=Writer(language, UTC)).encode()
+    return template.render(trouble=trouble, again=again, nonce=nonce, write=Writer(language, UTC)).encode()
 
 
 def print_code(fault: str, language: str, nonce: str) -> bytes:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -36,8 +35,9 @@ from opengiro.web.checkout.curiosity import Curiosity
 from opengiro.web.checkout.forms import FormFault, form_token, read_asked, read_choice, read_form
 from opengiro.web.checkout.handoff import doors, print_offer
 from opengiro.web.checkout.languages import Writer, likely_country
-from opengiro.web.checkout.pages import print_page, print_rows, print_trouble
+from opengiro.web.checkout.pages import print_page, print_rows
 from opengiro.web.checkout.search import QUERY_LENGTH_MAX
+from opengiro.web.checkout.troubles import away_for_now, no_right, trouble_page
 from opengiro.web.checkout.visit import base_of, keep_language, language_asked, language_of, own_handle, secret_of
 from opengiro.web.headers import page_headers
 
@@ -52,7 +52,6 @@ Farewell = Callable[[Checkout, str], str | None]
 None says that there is no way back: the page was opened by itself and can be closed.
 """
 
-_AWAY_S = 2
 _log = structlog.get_logger("opengiro.checkout")
 
 
@@ -82,21 +81,6 @@ def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRout
     ]
 
 
-async def dead_end(request: Request, fault: Exception) -> Response:
-    """Say calmly that an address leads nowhere: the application's answer to an `HTTPException` of a browser's page."""
-    status = fault.status_code if isinstance(fault, HTTPException) else 400
-    trouble = view.Trouble.NOT_FOUND if status == 404 else view.Trouble.LINK_INVALID
-    return _trouble(request, trouble, status)
-
-
-def away_for_now(request: Request, away: Exception) -> Response:
-    """Say calmly that the database is away: the application's answer wherever no wire words it."""
-    _log.warning("database unavailable", said=str(away))
-    page = _trouble(request, view.Trouble.OURS, 503)
-    page.headers["retry-after"] = str(_AWAY_S)
-    return page
-
-
 class Desk:
     """Answers browsers, each by what is saved; nothing of a payer stays here between two requests."""
 
@@ -113,14 +97,14 @@ class Desk:
             try:
                 return await answer(request)
             except Refused as refused:
-                return _trouble(request, _troubles(request, refused.why))
+                return no_right(request, refused.why)
             except FormFault:
-                return _trouble(request, view.Trouble.FORM_STALE)
+                return trouble_page(request, view.Trouble.FORM_STALE)
             except Unavailable as away:
                 return away_for_now(request, away)
             except Exception:  # noqa: BLE001  # the one place where a bug becomes a page; logged whole
                 _log.exception("checkout page failed", page=answer.__name__)
-                return _trouble(request, view.Trouble.OURS, 500)
+                return trouble_page(request, view.Trouble.OURS, 500)
 
         return endpoint
 
@@ -307,7 +291,7 @@ class Desk:
 
     async def nowhere(self, request: Request) -> Response:
         """Say that there is no such page."""
-        return _trouble(request, view.Trouble.NOT_FOUND, 404)
+        return trouble_page(request, view.Trouble.NOT_FOUND, 404)
 
     # How it is done
 
@@ -451,17 +435,3 @@ def _has_shop(visit: Checkout) -> bool:
 def _runs_at(visit: Checkout, bank: Bank) -> bool:
     attempt = steps.live(visit)
     return attempt is not None and attempt.bank_id == bank.bank_id
-
-
-def _troubles(request: Request, why: Refusal) -> view.Trouble:
-    """Return what to tell a browser that has no right to a checkout, by whether it ever had one."""
-    if why is Refusal.TOKEN_INVALID:
-        handle = request.path_params.get("handle", "")
-        return view.Trouble.LINK_EXPIRED if secret_of(request, handle) else view.Trouble.OTHER_BROWSER
-    return view.Trouble.LINK_INVALID
-
-
-def _trouble(request: Request, trouble: view.Trouble, status: int = 400) -> Response:
-    nonce = secrets.token_urlsafe(16)
-    body = print_trouble(trouble, language_of(request), nonce)
-    return Response(body, status, page_headers(nonce), "text/html")

@@ -201,14 +201,25 @@ class Outcome:
 
 
 class Trouble(StrEnum):
-    """Why there is no checkout to show. Such a page has no payment on it and never leads anywhere by itself."""
+    """Why there is no checkout to show. Such a page has no payment on it and never leads elsewhere by itself."""
 
     LINK_INVALID = "link_invalid"
     LINK_EXPIRED = "link_expired"
     OTHER_BROWSER = "other_browser"
     FORM_STALE = "form_stale"
     NOT_FOUND = "not_found"
+    BUSY = "busy"  #: there is too much to do, or the database is away
+    CLOSED = "closed"  #: the operator holds everything back
     OURS = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Where a page that is not to be had just now can be had later."""
+
+    url: str  #: empty is the page's own address
+    wait_s: int
+    alone: bool  #: whether the page tries by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

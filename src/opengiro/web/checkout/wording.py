@@ -193,6 +193,18 @@ TROUBLES: Mapping[Trouble, Words] = {
         N_("If you have already paid, the shop knows. Otherwise no money has moved."),
         N_("Go back to the shop to see your order or to start again."),
     ),
+    Trouble.BUSY: Words(
+        Tone.WAIT,
+        N_("One moment, please"),
+        N_("Money can only move if you approved a payment at your bank."),
+        N_("We cannot answer just now. Look again in a few seconds: nothing is ever sent to your bank twice."),
+    ),
+    Trouble.CLOSED: Words(
+        Tone.CALM,
+        N_("No payments are taken here at the moment"),
+        N_("Nothing was sent to your bank just now."),
+        N_("Please try again later, or go back to the shop."),
+    ),
     Trouble.OURS: Words(
         Tone.BAD,
         N_("Something went wrong on our side"),

@@ -22,6 +22,7 @@ from opengiro.web.limits.doorstep import WAITS_S, Doorstep
 from opengiro.web.limits.urgency import Urgency, new_paths, urgency
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from opengiro.dialects import Dialect
@@ -71,11 +72,12 @@ class Gate:
         dialects: Sequence[Dialect],
         pressure: Pressure,
         quotas: Quotas,
+        page: Callable[[Scope, Refused], Response],
         *,
         https: bool,
         held: Callable[[], bool] = bool,
     ) -> None:
-        """Stand before `app`; refusals are worded by the dialect whose prefix a path has.
+        """Stand before `app`; refusals are worded by `page` for browsers, else by the dialect whose prefix a path has.
 
         While the house is `held`, nothing gets in that could change something.
         """
@@ -87,6 +89,7 @@ class Gate:
         self._doorstep = Doorstep(dialects, self._new, api_headers(https=https))
         self._pressure = pressure
         self._quotas = quotas
+        self._page = page
         self._known: dict[int, int] = {}
         self._shed = 0
 
@@ -107,7 +110,8 @@ class Gate:
             self._admit(kind, merchant_id, writes=not reads)
         except Refused as refused:
             SHEDS.labels(refused.why, kind.value).inc()
-            await self._refuse(refused, scope["path"], send)
+            answer = self._show if _wants_page(scope) else self._refuse
+            await answer(refused, scope, send)
             return
         scope[VISIT] = Visit(self, credential, merchant_id, writes=not reads)
         await self._work(kind, scope, receive, send, here=reads)
@@ -167,7 +171,15 @@ class Gate:
         finally:
             in_flight[kind] -= here
 
-    async def _refuse(self, refused: Refused, path: str, send: Send) -> None:
+    async def _show(self, refused: Refused, scope: Scope, send: Send) -> None:
+        page = self._page(scope, refused)
+        page.headers["x-request-id"] = f"{random.getrandbits(52)}"
+        page.raw_headers += [one for one in self._headers if one[0].decode() not in page.headers]
+        await send({"type": "http.response.start", "status": page.status_code, "headers": page.raw_headers})
+        await send({"type": "http.response.body", "body": page.body})
+
+    async def _refuse(self, refused: Refused, scope: Scope, send: Send) -> None:
+        path = scope["path"]
         dialect = next((one for one in self._dialects if path.startswith(one.prefix + "/")), None)
         number = random.getrandbits(52)
         answer = dialect.refuse(refused, number) if dialect else _plain(refused)
@@ -183,6 +195,11 @@ class Gate:
 
 def _plain(refused: Refused) -> Answer:
     return _CLOSED if refused.why is Refusal.HELD else _PLAIN
+
+
+def _wants_page(scope: Scope) -> bool:
+    """Whether a person waits for the answer: of all callers only a browser that opens an address prefers HTML."""
+    return any(name == b"accept" and value.startswith(b"text/html") for name, value in scope["headers"])
 
 
 def _credential(scope: Scope) -> int:

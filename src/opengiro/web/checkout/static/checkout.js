@@ -2,6 +2,7 @@
 /** What a page gains when scripts run. Each part finds its own elements; a page without them gains nothing. */
 
 import { searchBanks } from "./bank_search.js";
+import { lookAgain } from "./again.js";
 import { farewell } from "./farewell.js";
 import "./handoff.js";
 import { sendOnce } from "./once.js";
@@ -12,6 +13,7 @@ searchBanks();
 sendOnce();
 watchStatus();
 farewell();
+lookAgain();
 focusOnStep();
 
 /** Put readers at what is new: the list of mistakes, else the heading of this step. */
