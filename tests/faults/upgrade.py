@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+import httpx2
 import typer
 
 from tests.faults.fleet import INSTALLED, Fleet, Machine, fleet, until
@@ -140,7 +141,8 @@ class Upgrade:
 
     def _sum_up(self, traffic: Traffic, machine: Machine) -> Outcome:
         token = self.ours.token(machine)
-        lost = [one.answer["id"] for one in traffic.paid if not self._is_done(machine, token, one)]
+        with httpx2.Client(base_url=machine.url, headers={"authorization": f"Bearer {token}"}, trust_env=False) as http:
+            lost = [one.answer["id"] for one in traffic.paid if not _is_done(http, one)]
         with contextlib.suppress(TimeoutError):
             until(lambda: self.ours.database.sql(_UNSETTLED, "fleet") == "0", _QUARANTINE_S)
         late = self.ours.run(self.ours.site("late"), "serve", environment=self.old.environment)
@@ -154,13 +156,6 @@ class Upgrade:
             refused=late.stderr,
         )
 
-    def _is_done(self, machine: Machine, token: str, one: Paid) -> bool:
-        path = f"/2.0/payments/{one.answer['id']}"
-        with contextlib.suppress(TimeoutError):
-            found = until(lambda: (read := machine.get(path, token).json()).get("state") == "done" and read)
-            return agreed(found) == agreed(one.answer)
-        return False
-
     def _unheard(self, paid: list[Paid]) -> Iterator[str]:
         rows = [line.split("|") for line in self.ours.database.sql(_MOVES, "fleet").splitlines()]
         events = {int(payment_id): int(last) for payment_id, last in rows}
@@ -172,6 +167,15 @@ class Upgrade:
             payment_id = one.answer["id"]
             if (told := list(heard[payment_id].values())) != list(range(1, events[payment_id] + 1)):
                 yield f"{payment_id} of {events[payment_id]} events: {told}"
+
+
+def _is_done(http: httpx2.Client, one: Paid) -> bool:
+    """Whether it comes to its end, and is the one that was promised."""
+    path = f"/2.0/payments/{one.answer['id']}"
+    with contextlib.suppress(TimeoutError):
+        found = until(lambda: (read := http.get(path).json()).get("state") == "done" and read)
+        return agreed(found) == agreed(one.answer)
+    return False
 
 
 def upgrade(folder: Path, old: Version, new: Version, each: int) -> Outcome:
