@@ -54,6 +54,8 @@ class Visitor:
         """Put something into the cart."""
         await self.page.goto(f"{self.shop_url}/")
         await self.page.get_by_role("button", name="Add to cart Losange").click()
+        # A route put in place while a page still comes holds nothing of what that page asks for.
+        await self.page.wait_for_url("**/cart")
 
     async def hears_live_status_only(self) -> None:
         """Take away the page's own asking now and then: what it learns, live status told it to ask for."""
