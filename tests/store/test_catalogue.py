@@ -31,6 +31,7 @@ SCANS = {
     "load_expired_occurrences": "the schedule worker serves all merchants",
     "delete_old_idempotency_keys": "housekeeping for all merchants",
     "load_due_webhooks": "the delivery worker serves all merchants",
+    "claim_deliveries": "the delivery worker serves all merchants",
     "load_backlog": "metrics tell what is due for all merchants",
     "load_all_webhooks": "housekeeping for all merchants",
     "find_login": "a login comes before its merchant is known",

@@ -18,8 +18,11 @@ from opengiro.domain.retry import ATTEMPTS_MAX, HELD, KEPT
 from opengiro.store.engines import Row, Write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opengiro.store.engines import Engine
     from opengiro.store.vault import Vault
+    from opengiro.store.webhooks import Endpoint
 
 
 class _Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,13 +49,15 @@ class Deliveries:
         values = (d.merchant_id, d.webhook_id, d.payment_id, to_us(d.created_at), d.data_id, self._seal_body(d))
         return Write("insert_test_delivery", values)
 
-    def claim(self, webhook: Webhook, now: datetime, leased_until: datetime, limit: int) -> Write:
-        """Return the write that takes what is due for an endpoint; its rows are for `claimed`.
+    def claim(self, wanted: Sequence[tuple[Webhook, datetime, int]], leased_until: datetime) -> list[Write]:
+        """Return the writes that take what is due at endpoints; their rows are for `claimed`.
 
-        `now` is the merchant's time, `leased_until` real time.
+        Wanted are an endpoint, its merchant's time, and for how many it has room; `leased_until` is real time.
         """
-        key = (webhook.merchant_id, webhook.webhook_id)
-        return Write("claim_deliveries", (*key, to_us(now), to_us(leased_until), limit), None)
+        keys = [(one.merchant_id, one.webhook_id, to_us(now), room) for one, now, room in wanted]
+        if self.engine.kind == "postgres":  # where one statement does it for all of them
+            keys = [tuple(zip(*keys, strict=True))]
+        return [Write("claim_deliveries", (*key, to_us(leased_until)), None) for key in keys]
 
     def claimed(self, rows: list[Row]) -> list[Delivery]:
         """Return what a claim took."""
@@ -92,17 +97,19 @@ class Deliveries:
             writes.append(Write("hasten_later_deliveries", (*_key(delivery), to_us(tried.at)), None))
         return writes
 
-    def revive(self, webhook: Webhook, at: datetime) -> list[Write]:
+    def revive(self, endpoint: Endpoint, at: datetime) -> list[Write]:
         """Return the writes for an endpoint that accepts: parked deliveries, and after an outage all, are due.
 
         Where the receiver set the number of retries, what was given up stays so until somebody replays it.
         """
-        key = (webhook.merchant_id, webhook.webhook_id, to_us(at))
-        after_outage = webhook.streak.broken
-        if webhook.retries is not None:
-            return [Write("hasten_deliveries", key, None)] if after_outage else []
-        writes = [Write("revive_parked_deliveries", (*key, after_outage, ATTEMPTS_MAX), None)]
-        return [*writes, Write("hasten_deliveries", key, None)] if after_outage else writes
+        webhook = endpoint.webhook
+        key, after_outage = (webhook.merchant_id, webhook.webhook_id, to_us(at)), webhook.streak.broken
+        writes = []
+        if endpoint.parked and webhook.retries is None:
+            writes.append(Write("revive_parked_deliveries", (*key, after_outage, ATTEMPTS_MAX), None))
+        if after_outage:
+            writes.append(Write("hasten_deliveries", key, None))
+        return writes
 
     def replay(self, webhook: Webhook, data_id: int, at: datetime) -> Write:
         """Return the write that makes a delivery due again; nothing to replay is a `Conflict`."""

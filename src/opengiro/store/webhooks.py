@@ -26,6 +26,7 @@ class Endpoint:
 
     webhook: Webhook
     secrets: tuple[Secret, ...]
+    parked: bool  #: whether something was given up there that may be sent once it accepts again
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Webhooks:
 
     def _endpoint(self, row: Row) -> Endpoint:
         secrets = () if row[17] is None else self._open(row[17], row[0], row[5])
-        return Endpoint(_webhook(row[:17]), secrets)
+        return Endpoint(_webhook(row[:17]), secrets, bool(row[18]))
 
 
 def _webhook(row: Row) -> Webhook:

@@ -87,18 +87,14 @@ async def claim_deliveries(core: Core, slots: Callable[[Webhook], int]) -> list[
     """Claim what is due, for each endpoint at most as many as `slots` says it has room for."""
     real = core.clock.real()
     due = await core.store.webhooks.due(to_us(real))
-    wanted = [(endpoint, room) for endpoint in due if (room := slots(endpoint.webhook)) > 0]
+    endpoints = {(one.webhook.merchant_id, one.webhook.webhook_id): one for one in due}
+    wanted = [(one.webhook, core.now(one.webhook.merchant_id), room) for one in due if (room := slots(one.webhook)) > 0]
     if not wanted:
         return []
     door = core.store.deliveries
-    results = await core.store.commit(
-        door.claim(one.webhook, core.now(one.webhook.merchant_id), real + LEASE, room) for one, room in wanted
-    )
-    return [
-        Claim(endpoint, delivery, real + LEASE)
-        for (endpoint, _), rows in zip(wanted, results, strict=True)
-        for delivery in door.claimed(rows)
-    ]
+    results = await core.store.commit(door.claim(wanted, real + LEASE))
+    claimed = [delivery for rows in results for delivery in door.claimed(rows)]
+    return [Claim(endpoints[one.merchant_id, one.webhook_id], one, real + LEASE) for one in claimed]
 
 
 async def deliver_event(core: Core, claim: Claim, render: Render, send: Send) -> Outcome | None:
@@ -211,9 +207,11 @@ async def _keep(core: Core, claim: Claim, headers: Mapping[str, str], outcome: O
 
 
 async def _keep_success(core: Core, claim: Claim, verdict: Verdict, tried: DeliveryTry) -> None:
-    deliveries, webhooks = core.store.deliveries, core.store.webhooks
-    settled = deliveries.settle(claim.delivery, verdict, tried)
-    await core.store.commit([*settled, webhooks.forgive(claim.webhook), *deliveries.revive(claim.webhook, tried.at)])
+    deliveries = core.store.deliveries
+    writes = deliveries.settle(claim.delivery, verdict, tried)
+    if claim.webhook.streak.failures:
+        writes.append(core.store.webhooks.forgive(claim.webhook))
+    await core.store.commit([*writes, *deliveries.revive(claim.endpoint, tried.at)])
 
 
 async def _keep_failure(core: Core, claim: Claim, verdict: Verdict, tried: DeliveryTry) -> None:

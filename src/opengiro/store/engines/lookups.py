@@ -12,7 +12,7 @@ from opengiro.store.engines import Row, Unavailable
 if TYPE_CHECKING:
     from opengiro.store.engines.connections import Connection
 
-NAMES = frozenset({"load_payment", "load_attempt", "load_moved"})
+NAMES = frozenset({"load_payment", "load_attempt", "load_moved", "load_moves"})
 """What a busy server asks most. All are quick, so none keeps those behind it waiting."""
 
 _BATCH_MAX = 64

@@ -1,9 +1,9 @@
-"""PostgreSQL: several connections, and a shared commit for the commands that only insert.
+"""PostgreSQL: several connections, and a shared commit for the commands that come in numbers.
 
-Such a command (a new payment, a token) waits in a queue; a flusher takes what waits and saves it by one statement,
-whose parameters are one array a column. A lone command pays no delay, and many share one round trip and one fsync.
-When the statement fails, its commands run again one by one, so each has its own verdict. All other commands run at
-once, each in a transaction of its own.
+A command that only inserts (a new payment, a token), or that says how a delivery goes on, waits in a queue with its
+like; a flusher takes what waits and saves it by one statement, whose parameters are one array a column. A lone command
+pays no delay, and many share one round trip and one fsync. Those that the statement refuses, or all when it fails, run
+again one by one, so each has its own verdict. All other commands run at once, each in a transaction of its own.
 
 A task that is cancelled never reaches the server: asyncpg would cancel a COMMIT that the server may already have done.
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from opengiro.store.engines import Conflict, Row, Unavailable, Write
-from opengiro.store.engines.columns import Columns, columns_of, is_plain
+from opengiro.store.engines.columns import Columns, columns_of, is_guarded, is_plain
 from opengiro.store.engines.connections import BROKEN, CLOSE_S, Connections
 from opengiro.store.engines.lookups import NAMES, Lookups
 from opengiro.store.engines.scripts import run_apart, run_together
@@ -38,22 +38,25 @@ _TRIES = 3
 
 _ONLY_SQLITE = re.compile(r"/\*sqlite\*/.*?/\*end\*/", re.DOTALL)
 _Job = tuple[Sequence[Write], asyncio.Future[list[list[Row]]]]
+_Shape = tuple[str, ...]
+"""The names of a command's writes."""
 
 
 class Postgres:
     """A PostgreSQL server; every commit is on its disk (and its standbys', if it has to) before it is acknowledged."""
 
     kind = "postgres"
+    shared = True
 
     def __init__(self, url: str, size: int = SIZE) -> None:
         """Prepare up to `size` connections to `url`; none is opened yet."""
         self._sql = {name: translate(text) for name, text in statements().items()}
         self._connections = Connections(url, size)
-        self._waiting: deque[_Job] = deque()
+        self._waiting: defaultdict[_Shape, deque[_Job]] = defaultdict(deque)
         self._lookups = Lookups(self._sql, self._read)
-        self._flusher: asyncio.Task[None] | None = None  #: one, since two would make smaller batches
+        self._flushers: dict[_Shape, asyncio.Task[None]] = {}  #: one a shape, since two would make smaller batches
         self._running: set[asyncio.Task[list[list[Row]]]] = set()
-        self._columns: dict[tuple[str, ...], Columns] = {}
+        self._columns: dict[_Shape, Columns] = {}
         self._plain = {name for name, sql in self._sql.items() if is_plain(sql)}
         self._closed = False
 
@@ -71,7 +74,7 @@ class Postgres:
         """Save all or nothing. Cancelling the caller does not undo or stop the commit."""
         if self._closed:
             raise RuntimeError("the database is closed")
-        if all(write.name in self._plain and write.expect == 1 for write in writes):
+        if self._may_share(writes):
             return await asyncio.shield(self._enqueue(writes))
         task = asyncio.create_task(self._alone(writes))
         self._running.add(task)
@@ -93,7 +96,7 @@ class Postgres:
     async def close(self) -> None:
         """Finish what was accepted, then close the connections."""
         self._closed = True
-        while under_way := [*self._running, *([self._flusher] if self._flusher else [])]:
+        while under_way := [*self._running, *self._flushers.values()]:
             await asyncio.wait(under_way)
         await self._connections.close()
 
@@ -112,29 +115,35 @@ class Postgres:
                         raise heard from trouble
         raise AssertionError  # the second try returned or raised
 
+    def _may_share(self, writes: Sequence[Write]) -> bool:
+        inserts = writes[1:] if is_guarded(_shape(writes)) else writes
+        return all(write.name in self._plain for write in inserts) and all(write.expect == 1 for write in writes)
+
     def _enqueue(self, writes: Sequence[Write]) -> asyncio.Future[list[list[Row]]]:
-        if len(self._waiting) >= _WAITING_MAX:
+        shape = _shape(writes)
+        if len(self._waiting[shape]) >= _WAITING_MAX:
             raise Unavailable("too many commands wait for the database")
         done: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((writes, done))
-        if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush())
+        self._waiting[shape].append((writes, done))
+        if shape not in self._flushers:
+            self._flushers[shape] = asyncio.create_task(self._flush(shape))
         return done
 
-    async def _flush(self) -> None:
-        """Save what waits, batch by batch, until nothing does."""
+    async def _flush(self, shape: _Shape) -> None:
+        """Save what waits of a shape, batch by batch, until nothing does."""
+        waiting = self._waiting[shape]
         try:
-            while self._waiting:
+            while waiting:
                 await asyncio.sleep(0)  # what this round of the loop asks for goes along
-                batch = self._take()
+                batch = [waiting.popleft() for _ in range(min(len(waiting), _BATCH_MAX))]
                 BATCHES.observe(len(batch))
                 await self._save_each(batch)
         finally:
-            self._flusher = None  # at once: who comes now starts the next
+            del self._flushers[shape]  # at once: who comes now starts the next
 
     async def _save_each(self, batch: Sequence[_Job]) -> None:
         try:
-            await self._save(batch)
+            refused = await self._save(batch)
         except Unavailable as trouble:
             _settle(batch, trouble)
         except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
@@ -143,29 +152,29 @@ class Postgres:
             else:
                 for job in batch:  # in turn, so that of two that collide the first wins
                     await self._save_apart(job)
+        else:
+            for job in refused:
+                await self._save_apart(job)
 
-    def _take(self) -> list[_Job]:
-        """Take the first that waits and those behind it that insert into the same tables."""
-        shape = _shape(self._waiting[0][0])
-        batch: list[_Job] = []
-        while self._waiting and len(batch) < _BATCH_MAX and _shape(self._waiting[0][0]) == shape:
-            batch.append(self._waiting.popleft())
-        return batch
-
-    async def _save(self, batch: Sequence[_Job]) -> None:
+    async def _save(self, batch: Sequence[_Job]) -> list[_Job]:
+        """Save what can be saved together, and return the commands whose guard did not hold."""
         shape = _shape(batch[0][0])
         async with self._connections.one() as connection:
             try:
                 columns = self._columns.get(shape)
                 if columns is None:
                     columns = self._columns[shape] = await columns_of(shape, self._sql, connection)
-                await connection.fetch(columns.name, columns.sql, columns.fill([writes for writes, _ in batch]))
+                values = columns.fill([writes for writes, _ in batch])
+                rows = await connection.fetch(columns.name, columns.sql, values)
                 connection.trust()
             except BROKEN as trouble:
                 raise connection.judge(trouble) from trouble
-        for writes, done in batch:
+        held = {number for (number,) in rows} if is_guarded(shape) else range(len(batch))
+        for number in held:
+            writes, done = batch[number]
             if not done.done():
                 done.set_result([[] for _ in writes])
+        return [job for number, job in enumerate(batch) if number not in held]
 
     async def _save_apart(self, job: _Job) -> None:
         writes, done = job
@@ -220,7 +229,7 @@ def translate(sql: str) -> str:
     return _ONLY_SQLITE.sub("", sql).replace("/*postgres ", "").replace(" */", "")
 
 
-def _shape(writes: Sequence[Write]) -> tuple[str, ...]:
+def _shape(writes: Sequence[Write]) -> _Shape:
     return tuple(dict.fromkeys(write.name for write in writes))
 
 

@@ -39,16 +39,22 @@ INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us
 VALUES ($1, $2, $3, 0, $4, $4, $5, $6);
 
 -- name: claim_deliveries
--- Take what is due for one endpoint, and of each payment only its earliest event that is not settled.
-UPDATE deliveries SET stage = 'sending', fence = fence + 1, leased_until_us = $4
+-- Take what is due for an endpoint that has room ($4) for so many, and of each payment only its earliest event that is
+-- not settled. PostgreSQL does it for many endpoints at once: $1 to $4 are arrays there.
+UPDATE deliveries SET stage = 'sending', fence = fence + 1, leased_until_us = $5
 WHERE (merchant_id, webhook_id, payment_id, ordinal) IN (
-    SELECT d.merchant_id, d.webhook_id, d.payment_id, d.ordinal FROM deliveries d
-    WHERE d.merchant_id = $1 AND d.webhook_id = $2 AND d.stage = 'waiting' AND d.due_us <= $3
+    /*postgres SELECT one.merchant_id, one.webhook_id, one.payment_id, one.ordinal
+    FROM unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[]) AS w(merchant_id, webhook_id, now_us, room)
+        CROSS JOIN LATERAL ( */
+    SELECT d.merchant_id, d.webhook_id, d.payment_id, d.ordinal
+    FROM /*sqlite*/ (SELECT $1 AS merchant_id, $2 AS webhook_id, $3 AS now_us) AS w CROSS JOIN /*end*/ deliveries d
+    WHERE d.merchant_id = w.merchant_id AND d.webhook_id = w.webhook_id AND d.stage = 'waiting' AND d.due_us <= w.now_us
         AND NOT EXISTS (
             SELECT 1 FROM deliveries e
-            WHERE e.merchant_id = $1 AND e.webhook_id = $2 AND e.payment_id = d.payment_id
+            WHERE e.merchant_id = w.merchant_id AND e.webhook_id = w.webhook_id AND e.payment_id = d.payment_id
                 AND e.ordinal < d.ordinal AND e.stage IN ('waiting', 'sending'))
-    ORDER BY d.due_us, d.payment_id, d.ordinal LIMIT $5 /*postgres FOR UPDATE OF d SKIP LOCKED */)
+    ORDER BY d.due_us, d.payment_id, d.ordinal
+    LIMIT /*sqlite*/ $4 /*end*/ /*postgres w.room FOR UPDATE OF d SKIP LOCKED) AS one */)
     AND stage = 'waiting'
 RETURNING merchant_id, webhook_id, payment_id, ordinal, stage, created_us, due_us, attempts, fence, data_id, sealed, about;
 

@@ -65,9 +65,13 @@ FROM webhooks WHERE merchant_id = $1 AND deleted_us IS NULL ORDER BY webhook_id;
 SELECT COALESCE(MAX(webhook_id), 0) FROM webhooks WHERE merchant_id = $1;
 
 -- name: load_due_webhooks
--- Endpoints that have something due and are not paused, on their merchants' clocks; $1 is real time.
+-- Endpoints that have something due and are not paused, on their merchants' clocks, and whether anything was given up
+-- there; $1 is real time.
 SELECT w.merchant_id, w.webhook_id, w.dialect, w.topic, w.url, w.auth_id, w.created_us, w.updated_us, w.disabled_us,
-    w.failures, w.timeouts, w.pauses, w.paused_until_us, w.space_id, w.enabled, w.retries, w.kinds, a.sealed
+    w.failures, w.timeouts, w.pauses, w.paused_until_us, w.space_id, w.enabled, w.retries, w.kinds, a.sealed,
+    EXISTS (
+        SELECT 1 FROM deliveries p
+        WHERE p.merchant_id = w.merchant_id AND p.webhook_id = w.webhook_id AND p.stage = 'parked')
 FROM webhooks w
     JOIN merchants m ON m.merchant_id = w.merchant_id
     LEFT JOIN webhook_auths a ON a.merchant_id = w.merchant_id AND a.auth_id = w.auth_id
