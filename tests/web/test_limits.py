@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from opengiro.domain.identifiers import mint_token
+from opengiro.domain.refusals import Refusal
 from opengiro.settings import Settings
+from opengiro.telemetry.meters import REGISTRY
 from opengiro.web.checkout.troubles import turned_away
-from opengiro.web.limits.doorstep import Doorstep
+from opengiro.web.limits.doorstep import Doorstep, size
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
 from opengiro.web.limits.quotas import Quota, Quotas
@@ -201,47 +203,112 @@ async def test_lateness_counts_while_it_lasts_and_is_forgotten_when_nobody_comes
 
 
 PLAIN = b"POST /2.0/payments HTTP/1.1\r\nhost: a\r\nContent-Length: 2\r\n\r\n{}"
+BARE = b"GET /2.0/payments HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("data", "short"),
+    "line",
     [
-        (PLAIN, True),
-        (PLAIN.replace(b" HTTP", b"?a=b HTTP"), True),
-        (b"GET /2.0/payments HTTP/1.1\r\nhost: a\r\n\r\n", True),
-        (PLAIN.replace(b"/payments", b"/payments/7"), False),
-        (PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0"), False),
-        (PLAIN[:-1], False),
-        (PLAIN + PLAIN, False),
-        (PLAIN.replace(b"host: a", b"Transfer-Encoding: chunked"), False),
-        (PLAIN.replace(b"host: a", b"Connection: close"), False),
-        (PLAIN.replace(b"host: a", b"Expect: 100-continue"), False),
-        (PLAIN.replace(b"host: a", b"Content-Length: 2"), False),
-        (PLAIN.replace(b"host: a", b"host: a\nx: y"), False),
-        (PLAIN.replace(b": 2", b": +2"), False),
-        (b"", False),
+        b"POST /2.0/payments/7 HTTP/1.1\r\n",
+        b"POST /2.0/payments HTTP/1.0\r\n",
+        b"HEAD /2.0/payments HTTP/1.1\r\n",  # its answer has no body
+        b"POST /checkout/a1 HTTP/1.1\r\n",
+        b"POST /2.0/payments HTTP/1.1",
+        b"POST /2.0/payments",
+        b"",
     ],
 )
-def test_only_what_is_plainly_one_new_request_is_refused_by_its_bytes(data: bytes, short: bool) -> None:
-    answer = Doorstep(DIALECTS, NEW, {"x-extra": "1"}).refusal(data, 0)
-    assert (answer is not None) is short
-    if answer:
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        assert f"content-length: {len(body)}\r\n".encode() in head
-        assert b"retry-after: 1\r\n" in head
-        said = msgspec.json.decode(body)
-        assert f"x-request-id: {said['request_id']}\r\n".encode() in head
-        assert said["code"] == "serviceUnavailable"
+def test_what_begins_nothing_new_is_not_refused_by_its_bytes(line: bytes) -> None:
+    assert Doorstep(DIALECTS, NEW, {}).wording(line) is None
+
+
+@pytest.mark.parametrize("asked", [b"POST /2.0/payments", b"GET /2.0/payments?limit=9", b"POST /oauth/token"])
+def test_a_refusal_by_the_bytes_is_a_whole_answer(asked: bytes) -> None:
+    wording = Doorstep(DIALECTS, NEW, {"x-extra": "1"}).wording(asked + b" HTTP/1.1\r\n")
+    assert wording
+    answers = [wording.answer(turn) for turn in range(3)]
+    assert [answer.partition(b"retry-after: ")[2][:3] for answer in answers] == [b"1\r\n", b"2\r\n", b"3\r\n"]
+    head, _, body = answers[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert f"\r\ncontent-length: {len(body)}\r\n".encode() in head
+    assert head.endswith(b"\r\nx-extra: 1")
+    said = msgspec.json.decode(body)
+    assert said.get("request_id", "") == "" or f"x-request-id: {said['request_id']}\r\n".encode() in head
+    assert len(set(answers)) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "length"),
+    [
+        (BARE, len(BARE)),
+        (PLAIN, len(PLAIN)),
+        (PLAIN[:-1], len(PLAIN)),  # what is missing comes later
+        (PLAIN + BARE, len(PLAIN)),  # another follows
+        (BARE.replace(b"host: a", b"Connection: Keep-Alive"), len(BARE) + 15),
+        (PLAIN.replace(b": 2", b":  2 "), len(PLAIN) + 2),
+        (PLAIN.replace(b": 2", b": 999999999"), len(PLAIN) - 2 + 8 + 999_999_999),
+    ],
+)
+def test_a_plain_head_says_where_its_request_ends(data: bytes, length: int) -> None:
+    assert size(data) == length
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        BARE[:-1],
+        PLAIN.replace(b"host: a", b"Transfer-Encoding: chunked"),
+        PLAIN.replace(b"host: a", b"Expect: 100-continue"),
+        PLAIN.replace(b"host: a", b"Upgrade: websocket"),
+        PLAIN.replace(b"host: a", b"Connection: close"),
+        PLAIN.replace(b"host: a", b"Connection:close"),
+        PLAIN.replace(b"host: a", b"Connection: keep-alive, close"),
+        PLAIN.replace(b"host: a", b"Content-Length: 2"),
+        PLAIN.replace(b"host: a", b"host: a\nx: y"),
+        PLAIN.replace(b"host: a", b"host: a\rx: y"),
+        PLAIN.replace(b"\r\nContent", b"\rContent"),
+        PLAIN.replace(b"\r\nContent", b"\r\n Content"),
+        PLAIN.replace(b"Length:", b"Length :"),
+        PLAIN.replace(b": 2", b": +2"),
+        PLAIN.replace(b": 2", b": 2, 2"),
+        PLAIN.replace(b": 2", b": "),
+        PLAIN.replace(b": 2", b": " + b"1" * 5000),
+        b"",
+    ],
+)
+def test_a_head_that_could_be_read_in_two_ways_is_left_to_the_parser(data: bytes) -> None:
+    assert size(data) is None
 
 
 async def test_a_full_process_refuses_by_the_bytes_and_one_with_room_by_nothing() -> None:
     gate = new_gate(Kitchen(), 1)
     assert gate.turn_away(PLAIN) is None
     (task,) = await seated(gate, Guest("/2.0/payments"))
-    assert (gate.turn_away(PLAIN) or b"").startswith(b"HTTP/1.1 503")
+    answer, length = gate.turn_away(PLAIN) or (b"", 0)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert length == len(PLAIN)
     assert gate.turn_away(PLAIN.replace(b"/payments", b"/payments/7")) is None
+    assert gate.turn_away(PLAIN.replace(b"host: a", b"Expect: 100-continue")) is None
     task.cancel()
+
+
+async def test_what_the_loop_has_read_and_not_begun_yet_takes_room() -> None:
+    gate = new_gate(Kitchen(), 2)
+    assert [gate.turn_away(PLAIN) is None for _ in range(4)] == [True, True, False, False]
+    await asyncio.sleep(0)  # nothing came of them
+    assert gate.turn_away(PLAIN) is None
+
+
+async def test_every_refusal_by_the_bytes_is_counted() -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("opengiro_sheds_total", {"why": Refusal.OVERLOADED, "urgency": "new"}) or 0.0
+
+    gate, before = new_gate(Kitchen(), 1), counted()
+    for _ in range(3):
+        for _ in range(3):
+            gate.turn_away(PLAIN)
+        await asyncio.sleep(0)
+    assert counted() - before == 6
 
 
 def test_an_allowance_is_used_up_and_comes_back() -> None:

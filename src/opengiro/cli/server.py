@@ -1,4 +1,4 @@
-"""The HTTP server as every command runs it: one socket, one folder held for one process, a quick and quiet end.
+"""The HTTP server as every command runs it: one socket, one folder held for one server, a quick and quiet end.
 
 uvicorn waits for a request as long as its sender likes, so `_Punctual` gives each a deadline, head and body together.
 """
@@ -10,6 +10,7 @@ import contextlib
 import errno
 import gc
 import logging
+import math
 import signal
 import socket
 import sys
@@ -95,7 +96,7 @@ def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 @contextlib.contextmanager
 def alone(data: Path, verb: str) -> Iterator[None]:
-    """Hold the folder for this process: two would give out the same work twice."""
+    """Hold the folder for this server: two would give out the same work twice."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (data / "opengiro.lock").open("a+")
@@ -209,19 +210,24 @@ class _Joined:
         self._transport.close()
 
 
-def _let_in(_data: bytes) -> None:
+def _let_in(_data: bytes) -> tuple[bytes, int] | None:
     """Refuse nothing by its bytes."""
+    return None
 
 
 class _Punctual(HttpToolsProtocol):
     """Closes a connection whose request is not here in time, and sends short answers in one piece.
 
-    An app that has `turn_away` is first asked whether it would rather refuse a request by its bytes.
+    An app that has `turn_away` is first asked whether it would rather refuse a request by its bytes; it returns the
+    answer and the size of that request.
     """
 
     _deadline: asyncio.TimerHandle | None = None
     _amid = False
     """Whether a request has begun to come and is not here yet."""
+    _turned_away_at = -math.inf
+    _owed = 0
+    """How many bytes are yet to come, or to be passed over, of the request that was turned away last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent
         super().connection_made(transport)
@@ -229,15 +235,34 @@ class _Punctual(HttpToolsProtocol):
         self._begin()
 
     def data_received(self, data: bytes) -> None:
-        idle = not self._amid and (self.cycle is None or self.cycle.response_complete)
-        answer = self._turn_away(data) if idle else None
-        if answer is None:
-            super().data_received(data)
-            return
-        self._end()
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self.transport.write(answer)
+        while data := self._pass_over(data):
+            away = self._turn_away(data) if self._is_idle() else None
+            if away is None:
+                super().data_received(data)
+                return
+            answer, self._owed = away
+            self._turned_away_at = self.loop.time()
+            self.transport.write(answer)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close, unless something was turned away meanwhile: setting a timer for each would cost more than all else."""
+        left_s = self._turned_away_at + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0 and not self._amid:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _is_idle(self) -> bool:
+        done = self.cycle is None or self.cycle.response_complete
+        return done and not self._amid and not self.flow.write_paused
+
+    def _pass_over(self, data: bytes) -> bytes:
+        """Return what follows the request that was turned away: a body that comes later is no new request."""
+        if not self._owed:
+            return data
+        rest = data[self._owed :]
+        self._owed = max(0, self._owed - len(data))
+        return rest
 
     def on_message_begin(self) -> None:
         self._amid = True

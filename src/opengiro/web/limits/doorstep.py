@@ -1,4 +1,4 @@
-"""The short way to say no: a request that is here as a whole is answered from its bytes, before it is parsed.
+"""The short way to say no: a request is answered from its bytes, before it is parsed.
 
 Parsing a request and building what an app is called with costs more than all else of a refusal. Under five times the
 load that can be borne, four requests of five are refused, so what one costs decides how much is left for the fifth.
@@ -20,12 +20,31 @@ if TYPE_CHECKING:
 WAITS_S = (1, 2, 3)
 """What callers are told to wait, in turn: those turned away together should not come back together."""
 
+_METHODS = (b"GET", b"POST")
+"""What most come with. HEAD is not among them: its answer has no body."""
 _LINE_MAX = 256
-_UNUSUAL = (b"transfer-encoding", b"\nexpect", b"\nupgrade", b"\nconnection: close")
+_UNUSUAL = (b"transfer-encoding", b"\nexpect", b"\nupgrade")
+_STAYS = b"\nconnection: keep-alive\r"
 _LENGTH = b"\r\ncontent-length:"
+_DIGITS_MAX = 9
 _MARK = 10**15
 """Stands in a prepared answer for the request's number, which has as many digits."""
-_MARKED = b"%d" % _MARK
+
+
+class Wording:
+    """How one path says that there is too much to do."""
+
+    __slots__ = ("_answers",)
+
+    def __init__(self, dialect: Dialect, headers: Mapping[str, str]) -> None:
+        """Prepare an answer for each wait, cut where the request's number goes."""
+        mark = b"%d" % _MARK
+        self._answers = [_written(dialect, wait_s, headers).split(mark) for wait_s in WAITS_S]
+
+    def answer(self, turn: int) -> bytes:
+        """Return the answer to a request, under a number of its own."""
+        number = _MARK + random.getrandbits(51)  # it tells requests apart, and opens nothing
+        return (b"%d" % number).join(self._answers[turn % len(WAITS_S)])
 
 
 class Doorstep:
@@ -33,38 +52,53 @@ class Doorstep:
 
     def __init__(self, dialects: Sequence[Dialect], paths: Iterable[str], headers: Mapping[str, str]) -> None:
         """Word the refusal of each path by its dialect."""
-        self._answers = {
-            path.encode(): tuple(_written(dialect, wait_s, headers) for wait_s in WAITS_S)
+        self._wordings = {
+            b"%s %s" % (method, path.encode()): Wording(dialect, headers)
             for path in paths
             for dialect in dialects
             if path.startswith(f"{dialect.prefix}/")
+            for method in _METHODS
         }
 
-    def refusal(self, data: bytes, turn: int) -> bytes | None:
-        """Return the answer to a request, or None when it has to take the long way."""
-        line = data.find(b" HTTP/1.1\r\n", 0, _LINE_MAX)
-        answers = self._answers.get(data[:line].partition(b" ")[2].partition(b"?")[0])
-        if answers is None or not _is_whole(data):
+    def wording(self, data: bytes) -> Wording | None:
+        """Return how a request that begins with these bytes is refused; None when it has to take the long way."""
+        end = data.find(b" HTTP/1.1\r\n", 0, _LINE_MAX)
+        if end < 0:
             return None
-        number = _MARK + random.getrandbits(51)  # it tells requests apart, and opens nothing
-        return answers[turn % len(WAITS_S)].replace(_MARKED, b"%d" % number)
+        line = data[:end]
+        return self._wordings.get(line) or self._wordings.get(line.partition(b"?")[0])
 
 
-def _is_whole(data: bytes) -> bool:
-    """Whether these bytes are one plain request, no less and no more."""
-    end = data.find(b"\r\n\r\n")
-    head = data[:end].lower()
+def size(data: bytes) -> int | None:
+    """Return how many bytes the request has that begins here, though its body may be yet to come.
+
+    None says that its head is not here or not plain. Whoever reads a head in two ways could hide one request in
+    another, so that whatever can be read in two ways is for the parser, which knows how to judge it.
+    """
+    end = data.find(b"\r\n\r\n") + 4
+    head = data[: end - 2].lower()
+    if end < 4 or not _is_plain(head):
+        return None
+    lengths = head.count(b"content-length")
+    if not lengths:
+        return end
+    at = head.find(_LENGTH)
+    if lengths > 1 or at < 0:
+        return None
+    at += len(_LENGTH)
+    length = head[at : head.find(b"\r", at)].strip()
+    return end + int(length) if length.isdigit() and len(length) <= _DIGITS_MAX else None
+
+
+def _is_plain(head: bytes) -> bool:
+    """Whether lines end in one way, the connection stays, and nothing is asked for but an answer."""
+    lines = head.count(b"\r\n")
+    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+        return False
     for one in _UNUSUAL:
         if one in head:
             return False
-    # Whoever reads a head in two ways could hide one request in another; the parser knows how to judge that.
-    if end < 0 or head.count(b"\n") != head.count(b"\r\n") or head.count(b"content-length") > 1:
-        return False
-    at = head.find(_LENGTH)
-    if at < 0:
-        return len(data) == end + 4
-    length = head[at + len(_LENGTH) :].partition(b"\r\n")[0].strip()
-    return length.isdigit() and len(data) == end + 4 + int(length)
+    return head.count(b"\nconnection") == head.count(_STAYS)
 
 
 def _written(dialect: Dialect, wait_s: int, headers: Mapping[str, str]) -> bytes:

@@ -7,6 +7,7 @@ nobody takes slots by sending slowly.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import re
@@ -18,7 +19,7 @@ from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.answers import Answer
 from opengiro.telemetry.meters import SHEDS
 from opengiro.web.headers import api_headers
-from opengiro.web.limits.doorstep import WAITS_S, Doorstep
+from opengiro.web.limits.doorstep import WAITS_S, Doorstep, size
 from opengiro.web.limits.urgency import Urgency, new_paths, urgency
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Gate:
         self._page = page
         self._known: dict[int, int] = {}
         self._shed = 0
+        self._room: int | None = None
+        self._uncounted = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -116,18 +119,21 @@ class Gate:
         scope[VISIT] = Visit(self, credential, merchant_id, writes=not reads)
         await self._work(kind, scope, receive, send, here=reads)
 
-    def turn_away(self, data: bytes) -> bytes | None:
-        """Return the answer to a request that a full process need not even parse, or None when it is to be called.
+    def turn_away(self, data: bytes) -> tuple[bytes, int] | None:
+        """Return the answer to a request that a full process need not even parse, and how many bytes that request has.
 
-        The HTTP server asks with the bytes that came while nothing else of the connection is under way.
+        The HTTP server asks with the bytes that came while nothing else of the connection is under way. None says
+        that it is to be called.
         """
-        if not self._pressure.refuses(Urgency.NEW):
+        wording = self._doorstep.wording(data)
+        if wording is None or self._has_room():
             return None
-        answer = self._doorstep.refusal(data, self._shed)
-        if answer is not None:
-            self._shed += 1
-            _NEW_SHEDS.inc()
-        return answer
+        length = size(data)
+        if length is None:
+            return None
+        self._shed += 1
+        self._uncounted += 1
+        return wording.answer(self._shed), length
 
     def charge(self, merchant_id: int, *, writes: bool) -> None:
         """Take one request from a merchant's allowance; raises `Refused` when it is used up."""
@@ -141,6 +147,24 @@ class Gate:
             self._known.clear()
         if credential:
             self._known[credential] = merchant_id
+
+    def _has_room(self) -> bool:
+        """Whether one more may begin, beside those that the event loop has read and not yet begun to work on.
+
+        It reads from every connection before it works on anything, so a look at what is in flight would let in all.
+        """
+        if self._room is None:
+            self._room = self._pressure.room(Urgency.NEW)
+            asyncio.get_running_loop().call_soon(self._come_round)
+        self._room -= 1
+        return self._room >= 0
+
+    def _come_round(self) -> None:
+        """Look at the pressure anew, and count at once what was turned away since the loop came round last."""
+        self._room = None
+        if self._uncounted:
+            _NEW_SHEDS.inc(self._uncounted)
+            self._uncounted = 0
 
     def _pass_hold(self, path: str, *, writes: bool) -> None:
         if writes and self._held() and not _LOOKS.search(path):

@@ -45,10 +45,14 @@ class Pressure:
 
     def refuses(self, kind: Urgency) -> bool:
         """Whether a request of this kind should be turned away now."""
+        return self.room(kind) <= 0
+
+    def room(self, kind: Urgency) -> int:
+        """Return how many more requests of this kind may be taken on now."""
         if not self._ticking:
             self._tick()
         self._rested = False
-        return self.in_flight[kind] >= self._most[kind] or self.lag_s > _LATE_S[kind]
+        return 0 if self.lag_s > _LATE_S[kind] else self._most[kind] - self.in_flight[kind]
 
     def _tick(self, due: float | None = None) -> None:
         loop = asyncio.get_running_loop()
