@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ SECRETS = frozenset({"root_key", "database_url"})
 HOLDS = ("copies", "always", "never")
 _KEY_BYTES = 32
 _SHUTDOWN_S_MAX = 600
+_PORT_MAX = 65535
 _WORKERS_MAX = 256
 _REQUESTS_MAX = 1_000_000
 _HOST = re.compile(r"\*|[0-9A-Za-z._-]{1,254}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
@@ -93,6 +94,8 @@ def read_settings(
     if not settings.base_url and not is_loopback(settings.host):
         text = f"base_url is missing: the server listens on {settings.host}, so it has to know its public address."
         raise WrongSetting(text)
+    if settings.metrics_port == settings.port:
+        raise WrongSetting(f"metrics_port is {settings.port}, where the server itself listens: choose another.")
     if settings.workers > 1 and not settings.database_url:
         text = "must be 1, and is {}: SQLite has one writer, so one process serves and works. PostgreSQL takes more."
         raise WrongSetting(f"{found['workers'][0]} {text.format(settings.workers)}")
@@ -145,11 +148,14 @@ def _variables(environment: Mapping[str, str]) -> list[tuple[str, str, object]]:
 
 def _secret(variable: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="ascii").strip()
     except OSError as trouble:
         raise WrongSetting(f"{variable} names {path}, which cannot be read: {trouble.strerror}.") from None
     except ValueError:
         raise WrongSetting(f"{variable} names {path}, which is not a text.") from None
+    if not text:
+        raise WrongSetting(f"{variable} names {path}, which is empty.")
+    return text
 
 
 def _typed(name: str, variable: str, text: str) -> Value:
@@ -194,7 +200,22 @@ def _database_url(raw: object) -> str:
     text = _text(raw)
     if text and not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://")  # never the value: it may hold a password
+    hosts = text.partition("://")[2].partition("?")[0].partition("/")[0].rpartition("@")[2]
+    if not all(map(_is_place, hosts.split(","))):
+        form = "postgresql://user:password@host:port/database"
+        raise ValueError(f"must be {form}, with / and @ in a password written as %2F and %40")
     return text
+
+
+def _is_place(text: str) -> bool:
+    """Whether this names a host, with or without a port; empty is this machine."""
+    found = re.fullmatch(r"(?:\[(?P<v6>[^\[\]]+)\]|[^\[\]:\s]*)(?::(?P<port>[0-9]{1,5}))?", text, re.ASCII)
+    if found is None or not 0 < int(found["port"] or 1) <= _PORT_MAX:
+        return False
+    try:
+        return not found["v6"] or bool(IPv6Address(found["v6"]))
+    except ValueError:
+        return False
 
 
 def _host(raw: object) -> str:
@@ -280,7 +301,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "data": _folder,
     "database_url": _database_url,
     "host": _host,
-    "port": _between(1, 65535),
+    "port": _between(1, _PORT_MAX),
     "base_url": _base_url,
     "proxies": _proxies,
     "private_hosts": _private_hosts,
@@ -291,7 +312,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "reads_per_s": _between(0, _REQUESTS_MAX),
     "log_requests": _flag,
     "metrics_host": _host,
-    "metrics_port": _between(0, 65535),
+    "metrics_port": _between(0, _PORT_MAX),
     "hold": _hold,
     "root_key": _root_key,
 }

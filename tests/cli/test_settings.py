@@ -62,6 +62,40 @@ def test_a_secret_whose_file_cannot_be_read_stops_the_start(tmp_path: Path) -> N
     assert said == f"OPENGIRO_ROOT_KEY_FILE names {gone}, which cannot be read: No such file or directory."
 
 
+@pytest.mark.parametrize("variable", ["OPENGIRO_ROOT_KEY_FILE", "OPENGIRO_DATABASE_URL_FILE"])
+def test_a_secret_whose_file_is_empty_stops_the_start(tmp_path: Path, variable: str) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text(" \n")
+    assert refusal(tmp_path, **{variable: str(empty)}) == f"{variable} names {empty}, which is empty."
+
+
+@pytest.mark.parametrize(
+    "hosts", ["[::1", "db:x", "db:99999", "db:0", "one,two:x", "db:pass/word@db", "one:1:2", "[::1]x", "[db]"]
+)
+def test_a_database_url_that_cannot_be_read_is_refused_without_being_shown(tmp_path: Path, hosts: str) -> None:
+    said = refusal(tmp_path, OPENGIRO_DATABASE_URL=f"postgresql://me:confidential@{hosts}/house")
+    assert said.startswith("OPENGIRO_DATABASE_URL must be postgresql://")
+    assert "confidential" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://",
+        "postgres://db",
+        "postgresql:///house?host=/run/postgresql",
+        "postgresql://me:p%40ss@one:5432,[::1]:5433,two/house?sslmode=verify-full",
+    ],
+)
+def test_a_database_url_may_name_several_hosts_or_none(tmp_path: Path, url: str) -> None:
+    assert read(tmp_path, OPENGIRO_DATABASE_URL=url).database_url == url
+
+
+def test_metrics_have_a_port_of_their_own(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "port = 8001\nmetrics_port = 8001")
+    assert said == "metrics_port is 8001, where the server itself listens: choose another."
+
+
 def test_a_secret_given_twice_stops_the_start(tmp_path: Path) -> None:
     said = refusal(tmp_path, OPENGIRO_ROOT_KEY_FILE="key", OPENGIRO_ROOT_KEY=KEY)
     assert said == "OPENGIRO_ROOT_KEY_FILE and OPENGIRO_ROOT_KEY are both set: keep one."
