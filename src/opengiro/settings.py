@@ -42,7 +42,7 @@ class Settings:
     base_url: str = ""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")  #: whose word on a visitor's address is taken
     private_hosts: frozenset[str] = frozenset()  #: hosts in private networks that webhooks may go to; "*" is all
-    workers: int = 1  #: web processes; more than one takes PostgreSQL
+    workers: int = 1  #: web processes; with more than one, another one works
     shutdown_s: int = 10  #: how long those who are being served at the end may take
     requests_at_once: int = 64  #: new requests a process works on at a time before it turns more away; 0 is no limit
     writes_per_s: int = 0  #: calls that change something, for each merchant; 0 is no limit
@@ -96,9 +96,6 @@ def read_settings(
         raise WrongSetting(text)
     if settings.metrics_port == settings.port:
         raise WrongSetting(f"metrics_port is {settings.port}, where the server itself listens: choose another.")
-    if settings.workers > 1 and not settings.database_url:
-        text = "must be 1, and is {}: SQLite has one writer, so one process serves and works. PostgreSQL takes more."
-        raise WrongSetting(f"{found['workers'][0]} {text.format(settings.workers)}")
     return settings
 
 

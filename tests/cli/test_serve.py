@@ -129,8 +129,9 @@ def test_one_folder_is_served_by_one_process(site: Site) -> None:
 
 
 @OF_A_FILE
-def test_more_than_one_worker_process_is_refused(site: Site) -> None:
-    assert sentence(site.run("serve", "--workers", "2")).startswith("--workers must be 1, and is 2: SQLite")
+def test_many_processes_on_one_file_work_together_and_not_apart(site: Site) -> None:
+    assert sentence(site.run("serve", "--workers", "2", "--no-work")).startswith("--no-work needs PostgreSQL")
+    assert sentence(site.run("worker")).startswith("opengiro worker needs PostgreSQL")
 
 
 def test_a_wrong_setting_stops_the_start(site: Site) -> None:

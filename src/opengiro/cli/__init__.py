@@ -92,7 +92,7 @@ def _add_processes(app: typer.Typer, assembly: Assembly) -> None:
     @app.command()
     def serve(
         config: Config = None,
-        workers: Annotated[int | None, typer.Option(help="Web processes; SQLite has one for everything.")] = None,
+        workers: Annotated[int | None, typer.Option(help="Web processes; beside several, another one works.")] = None,
         work: Annotated[
             bool, typer.Option("--work/--no-work", help="Also work; without it `opengiro worker` has to run.")
         ] = True,

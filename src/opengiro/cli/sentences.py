@@ -45,6 +45,8 @@ def sentence(trouble: Exception, settings: Settings) -> str | None:
             return f"The database {settings.database} cannot be used: {trouble}."
     if settings.database_url and (text := _of_postgres(trouble, urlsplit(settings.database_url))):
         return text
+    if isinstance(trouble, Unavailable) and not settings.database_url:
+        return f"The database {settings.database} cannot be used now: {trouble}."
     if isinstance(trouble, OSError):
         return f"{trouble.filename or settings.data} cannot be used: {trouble.strerror or trouble}."
     return None

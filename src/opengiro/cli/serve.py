@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,12 @@ def _run_alone(assembly: Assembly, settings: Settings, *, works: bool) -> None:
 
 
 def _run_many(assembly: Assembly, settings: Settings, *, works: bool) -> None:
-    loop()(_look(assembly, settings))
-    with sharing_port(settings.host, settings.port, settings.workers) as listeners:
-        asyncio.run(keep_children(settings, listeners, lambda: _greet(settings), works=works))
+    if sys.platform == "win32":
+        raise CannotStart("workers must be 1 on Windows, where processes share neither a port nor a file.")
+    with _holding(settings):
+        loop()(_look(assembly, settings))
+        with sharing_port(settings.host, settings.port, settings.workers) as listeners:
+            asyncio.run(keep_children(settings, listeners, lambda: _greet(settings), works=works))
 
 
 async def _look(assembly: Assembly, settings: Settings) -> None:
@@ -52,7 +56,7 @@ async def _look(assembly: Assembly, settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _holding(settings: Settings) -> Iterator[None]:
-    """Hold the folder, where it is the database: that one process alone may open."""
+    """Hold the folder, where it is the database: that one server alone may serve."""
     if settings.database_url:
         yield
         return
@@ -85,6 +89,7 @@ def _greet(settings: Settings) -> None:
 
 
 def _where(settings: Settings) -> str:
-    if not settings.database_url:
-        return f"data in {settings.data}"
-    return f"data in PostgreSQL; processes: {settings.workers}"
+    if settings.database_url:
+        return f"data in PostgreSQL; processes: {settings.workers}"
+    several = f"; processes: {settings.workers}" if settings.workers > 1 else ""
+    return f"data in {settings.data}{several}"

@@ -20,7 +20,7 @@ from opengiro.store.house import BANKS, CLOCKS, HOLDS
 from opengiro.workers.outage import Outage
 
 if TYPE_CHECKING:
-    from opengiro.store.engines.channel import Channel
+    from opengiro.store.engines import Channel
     from opengiro.usecases import Core
 
 LOOK_S = 1.0
@@ -36,7 +36,7 @@ _log = structlog.get_logger("opengiro.bridge")
 
 
 class Bridge:
-    """One process's side. Without a channel, as on SQLite, it only looks."""
+    """One process's side. Without a channel, where one process does everything, it only looks."""
 
     def __init__(self, core: Core, channel: Channel | None, seen: Mapping[str, int]) -> None:
         """Carry what rings from now on; `seen` are the versions of what is already in memory."""

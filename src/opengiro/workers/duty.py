@@ -23,14 +23,14 @@ _RETRY_S = 1.0
 
 
 class Duty:
-    """One process's claim to a duty; on SQLite, whose one process does everything, it holds without asking."""
+    """One process's claim to a duty; who has the database for itself holds it without asking."""
 
     def __init__(self, core: Core, name: str) -> None:
         """Claim nothing yet."""
         self._core = core
         self._name = name
         self._holder = core.chance(8).hex()
-        self._held = self._alone = core.store.engine.kind == "sqlite"
+        self._held = self._alone = not core.store.engine.shared
         self._asked_at = -_RETRY_S
 
     async def is_ours(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 Row = tuple[Any, ...]
@@ -28,6 +28,7 @@ class Engine(Protocol):
     """What the store needs of a database."""
 
     kind: str  #: sqlite or postgres, as sections of migrations name it
+    shared: bool  #: whether other servers' processes work on it, too
 
     async def fetch(self, name: str, *params: Any) -> list[Row]:
         """Run one named query and return its rows."""
@@ -43,3 +44,13 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then release the files or connections."""
+
+
+class Channel(Protocol):
+    """How processes that share a database call out short texts to each other, which nobody keeps."""
+
+    async def call(self, text: str) -> None:
+        """Say it to all who listen now; raises `Unavailable`."""
+
+    async def listen(self, begun: Callable[[], None], hear: Callable[[str], None]) -> None:
+        """Call `begun` whenever texts may have been missed, and `hear` for each text; ends by `Unavailable`."""

@@ -1,9 +1,9 @@
 """SQLite: one writer thread that shares each fsync among all commands that wait, and a reader beside it.
 
-The batch is whatever queued while the last one committed, so a lone command pays no delay. What one round of the
-event loop asks for is queued together: else the writer would take the first alone, and the others wait for it. A
-batch is first run as if nobody could collide, then with a savepoint and a verdict for each command, and at last one
-by one.
+The batch is whatever queued while the last one committed, or while another process had its turn, so a lone command
+pays no delay. What one round of the event loop asks for is queued together: else the writer would take the first alone,
+and the others wait for it. A batch is first run as if nobody could collide, then with a savepoint and a verdict for
+each command, and at last one by one.
 """
 
 from __future__ import annotations
@@ -14,22 +14,33 @@ import queue
 import re
 import sqlite3
 import threading
+import time
 from asyncio import AbstractEventLoop, Future
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from opengiro.store.engines import Conflict, Row, Write
+from opengiro.store.engines import Conflict, Row, Unavailable, Write
+from opengiro.store.engines.turn import Turn
 from opengiro.store.statements import statements
 from opengiro.telemetry.meters import BATCHES
 
 _BATCH_MAX = 64
-_BUSY_TIMEOUT_MS = 5_000
+_PATIENCE_S = 5.0
+"""How long a command may wait for its turn, and how long for a program that is none of ours and writes."""
+_LOOK_S = 0.5
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 _PLAIN_INSERT = re.compile(r"(?:--.*\n)*INSERT INTO \w+ \([\w\s,]+\)\s+VALUES \([?\d\s,]+\)", re.ASCII)
 
 _Verdict = list[list[Row]] | Exception
-_Job = tuple[Sequence[Write], Future[list[list[Row]]]]
+
+
+class _Job(NamedTuple):
+    writes: Sequence[Write]
+    done: Future[list[list[Row]]]
+    asked_at: float
 
 
 def translate(sql: str) -> str:
@@ -42,28 +53,33 @@ class Sqlite:
 
     kind = "sqlite"
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file and start its writer."""
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
+        """Open or create the file and start its writer; `shared` says that other servers' processes have it open."""
+        self.path = path
+        self.shared = shared
         self._sql = {name: translate(text) for name, text in statements().items()}
         # One that ran has added its row, so it needs no counting and may share a call with its like.
         self._plain = frozenset(name for name, text in self._sql.items() if _PLAIN_INSERT.fullmatch(text))
         path.touch(mode=0o600, exist_ok=True)  # the log beside it takes over its mode
+        self._turn = Turn(path)
         self._writer = _connect(path)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
         self._asked: list[_Job] = []
-        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._waiting: deque[_Job] = deque()
+        self._looking: asyncio.TimerHandle | None = None
+        self._more: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     async def fetch(self, name: str, *params: Any) -> list[Row]:
         """Run one named query; it is short and indexed, so it runs where it was asked for."""
-        return self._reader.execute(self._sql[name], params).fetchall()
+        return self._read(self._sql[name], params)
 
     async def fetch_text(self, sql: str, params: Sequence[Any]) -> list[Row]:
         """Run a query composed of allow-listed fragments."""
-        return self._reader.execute(translate(sql), params).fetchall()
+        return self._read(translate(sql), params)
 
     async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Queue the statements for the writer. Cancelling the caller does not undo or stop the commit."""
@@ -73,52 +89,81 @@ class Sqlite:
         done: Future[list[list[Row]]] = loop.create_future()
         if not self._asked:
             loop.call_soon(self._hand_over)
-        self._asked.append((writes, done))
+        self._asked.append(_Job(writes, done, time.monotonic()))
         return await done
-
-    def _hand_over(self) -> None:
-        """Queue what this round of the loop asked for."""
-        asked, self._asked = self._asked, []
-        self._jobs.put(asked)
 
     async def script(self, sql: str, *, apart: bool = False) -> None:  # noqa: ARG002  # no statement has to
         """Run a migration in one transaction; only before traffic."""
-        try:
-            self._writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nCOMMIT;")
-        except sqlite3.Error:
-            self._roll_back()
-            raise
+        async with self._turn.within(_PATIENCE_S):
+            try:
+                self._writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nCOMMIT;")
+            except sqlite3.Error:
+                self._roll_back()
+                raise
 
     async def close(self) -> None:
         """Let the writer finish what it accepted, then close."""
         self._closed = True
         self._hand_over()
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._more.put(item=False)
+        await asyncio.to_thread(self._thread.join, _PATIENCE_S * 2)
+        if self._looking:
+            self._looking.cancel()
+        if self._thread.is_alive():  # it waits for a turn that does not come, with nothing left to write
+            return
         self._writer.close()
         self._reader.close()
+        self._turn.close()
+
+    def _read(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        try:
+            return self._reader.execute(sql, params).fetchall()
+        except sqlite3.OperationalError as trouble:
+            raise _conflict(trouble) from trouble
+
+    def _hand_over(self) -> None:
+        """Queue what this round of the loop asked for."""
+        asked, self._asked = self._asked, []
+        self._waiting.extend(asked)
+        self._more.put(item=True)
+        if asked and not self._looking:
+            self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """Tell those who waited too long that nothing was saved, and look again while somebody waits."""
+        patience = time.monotonic() - _PATIENCE_S
+        late = []
+        with contextlib.suppress(IndexError):  # the writer takes from the same end
+            while (job := self._waiting.popleft()).asked_at < patience:
+                late.append(job)
+            self._waiting.appendleft(job)
+            self._more.put(item=True)  # meanwhile it may have found nothing
+        _settle(late, [Unavailable("another process does not stop writing")] * len(late))
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(_LOOK_S, self._look) if self._waiting else None
 
     def _work(self) -> None:
-        waiting: list[_Job] = []
-        more = True
-        while more:
-            more = self._fetch_jobs(waiting)
-            for at in range(0, len(waiting), _BATCH_MAX):
-                self._flush(waiting[at : at + _BATCH_MAX])
-            waiting.clear()
+        while self._more.get():
+            while self._waiting:
+                self._flush()
 
-    def _fetch_jobs(self, waiting: list[_Job]) -> bool:
-        """Wait for jobs and add all there are; return False once the end was asked for."""
-        jobs = self._jobs.get()
-        with contextlib.suppress(queue.Empty):
-            while jobs is not None:
-                waiting += jobs
-                jobs = self._jobs.get_nowait()
-        return jobs is not None
+    def _flush(self) -> None:
+        """Have a turn: take what waits by then, and save it."""
+        with self._turn:
+            batch = self._take()
+            verdicts = self._save([job.writes for job in batch]) if batch else []
+        _settle(batch, verdicts)
 
-    def _flush(self, batch: Sequence[_Job]) -> None:
-        commands = [writes for writes, _ in batch]
-        BATCHES.observe(len(batch))
+    def _take(self) -> list[_Job]:
+        batch: list[_Job] = []
+        with contextlib.suppress(IndexError):  # somebody who waited too long was just told so
+            while len(batch) < _BATCH_MAX:
+                batch.append(self._waiting.popleft())
+        return batch
+
+    def _save(self, commands: Sequence[Sequence[Write]]) -> Sequence[_Verdict]:
+        """Save the commands at once, or else each for itself, and return a verdict for each."""
+        BATCHES.observe(len(commands))
         for run in (self._run_together, self._run_apart):
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -127,11 +172,11 @@ class Sqlite:
             except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
                 self._roll_back()
                 verdicts = [_conflict(trouble)]
-            if len(verdicts) == len(batch):
-                _settle(batch, verdicts)
-                return
-        for job in batch:
-            self._flush([job])
+                if isinstance(verdicts[0], Unavailable):
+                    return verdicts * len(commands)
+            if len(verdicts) == len(commands):
+                return verdicts
+        return [verdict for one in commands for verdict in self._save([one])]
 
     def _run_together(self, commands: Sequence[Sequence[Write]]) -> list[_Verdict]:
         """Run all commands, hoping that none collides: those that only add rows first, a statement for all at once.
@@ -186,23 +231,27 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA fullfsync=ON")
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA busy_timeout={_PATIENCE_S * 1000:.0f}")
     return connection
 
 
 def _conflict(trouble: Exception) -> Exception:
+    """Return what a caller is told."""
     if isinstance(trouble, sqlite3.IntegrityError):
-        conflict = Conflict(str(trouble))
-        conflict.__cause__ = trouble
-        return conflict
-    return trouble
+        told: Exception = Conflict(str(trouble))
+    elif isinstance(trouble, sqlite3.OperationalError) and trouble.sqlite_errorcode & 0xFF in _BUSY:
+        told = Unavailable("another program does not stop writing")
+    else:
+        return trouble
+    told.__cause__ = trouble
+    return told
 
 
 def _settle(batch: Sequence[_Job], verdicts: Sequence[_Verdict]) -> None:
     """Wake each loop once for all of its commands; one that was closed meanwhile has nobody left to tell."""
     told: dict[AbstractEventLoop, list[tuple[Future[list[list[Row]]], _Verdict]]] = {}
-    for (_, done), verdict in zip(batch, verdicts, strict=True):
-        told.setdefault(done.get_loop(), []).append((done, verdict))
+    for job, verdict in zip(batch, verdicts, strict=True):
+        told.setdefault(job.done.get_loop(), []).append((job.done, verdict))
     for loop, pairs in told.items():
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_tell, pairs)

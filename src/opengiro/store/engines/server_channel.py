@@ -21,7 +21,7 @@ _PROBE_S = 5.0
 """A connection that only listens would not notice by itself that its server is gone."""
 
 
-class Channel:
+class ServerChannel:
     """The one channel of a database."""
 
     def __init__(self, engine: Postgres) -> None:
