@@ -97,7 +97,7 @@ def _opened(given: argparse.Namespace, folder: Path, results: Results) -> Iterat
         elif "postgres" in given.engine:
             places.append(stack.enter_context(PostgresPlace(folder, given.web_processes)))
         if "sqlite" in given.engine:
-            places.append(SqlitePlace(folder))
+            places.append(SqlitePlace(folder, given.web_processes))
         for place in places:
             place.settle_in([_TEST_BANK, *banks.entries()])
         yield places, banks
@@ -138,7 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=_DEFAULT.rounds, help="how often each measurement is taken")
     parser.add_argument("--seconds", type=float, default=_DEFAULT.seconds, help="how long each measurement takes")
     parser.add_argument(
-        "--web-processes", type=int, default=_DEFAULT.web_processes, help="serve --workers on PostgreSQL"
+        "--web-processes", type=int, default=_DEFAULT.web_processes, help="serve --workers"
     )
     parser.add_argument("--streams", type=int, default=_DEFAULT.streams, help="how many browsers only wait")
     parser.add_argument("--small", action="store_true", help="no growth: 10 thousand payments only")

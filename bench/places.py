@@ -51,13 +51,14 @@ class SqlitePlace:
     """Files in folders."""
 
     root: Path
+    web_processes: int
     kind: str = "sqlite"
     seed: Site = field(init=False)
 
     def settle_in(self, banks: Sequence[dict[str, Any]]) -> None:
         """Make the seeded site."""
         folder = self.folder("seed")
-        self.seed = Site(folder, SqliteFile(folder / "data" / "opengiro.db"))
+        self.seed = Site(folder, SqliteFile(folder / "data" / "opengiro.db"), self.web_processes)
         self.seed.settle_in(banks)
 
     def database(self, name: str, of: Database | None = None) -> SqliteFile:

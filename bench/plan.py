@@ -22,7 +22,7 @@ class Plan:
 
     rounds: int = 3
     seconds: float = 2.0  #: of each measurement, warm-up apart
-    web_processes: int = 2  #: on PostgreSQL
+    web_processes: int = 2
     sizes: tuple[int, ...] = (SMALL, BIG)
     streams: int = 10_000
     payers: int = 240  #: whose browsers wait for the bank's word

@@ -88,7 +88,7 @@ class Site:
     @contextlib.contextmanager
     def serving(self) -> Iterator[Running]:
         """Run server and workers for as long as the block lasts."""
-        processes = ["--workers", str(self.web_processes)] if self.database.url else []
+        processes = ["--workers", str(self.web_processes)]
         with (self.folder / "serve.log").open("wb") as log:
             command: list[str | Path] = [_OPENGIRO, "serve", *processes]
             process = subprocess.Popen(command, cwd=self.folder, env=self._environment(), stdout=log, stderr=log)

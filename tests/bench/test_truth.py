@@ -30,7 +30,7 @@ TEST_BANK = {"connector": "test_bank"}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> SqlitePlace:
-    place = SqlitePlace(tmp_path_factory.mktemp("bench"))
+    place = SqlitePlace(tmp_path_factory.mktemp("bench"), web_processes=1)
     place.settle_in([TEST_BANK])
     return place
 
