@@ -54,10 +54,11 @@ class Deliveries:
 
         Wanted are an endpoint, its merchant's time, and for how many it has room; `leased_until` is real time.
         """
+        until = to_us(leased_until)
         keys = [(one.merchant_id, one.webhook_id, to_us(now), room) for one, now, room in wanted]
         if self.engine.kind == "postgres":  # where one statement does it for all of them
-            keys = [tuple(zip(*keys, strict=True))]
-        return [Write("claim_deliveries", (*key, to_us(leased_until)), None) for key in keys]
+            return [Write("claim_deliveries", (*zip(*keys, strict=True), until), None)]
+        return [Write("claim_deliveries", (*key, until), None) for key in keys]
 
     def claimed(self, rows: list[Row]) -> list[Delivery]:
         """Return what a claim took."""

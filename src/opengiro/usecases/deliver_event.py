@@ -9,6 +9,7 @@ A crash between 3 and 4 sends the same bytes again under the same id; receivers 
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,6 @@ from opengiro.domain.deliveries import (
     message_id,
     plan_verdict,
 )
-from opengiro.domain.identifiers import payment_id as draw_id
 from opengiro.domain.lifecycle import is_news
 from opengiro.domain.signing import signed_headers
 from opengiro.store import Conflict, Write
@@ -69,6 +69,23 @@ Render = Callable[[Event], bytes]
 Send = Callable[[str, Mapping[str, str], bytes], Awaitable[Outcome]]
 
 
+class Facts:
+    """What events claimed together are told from: a payment is read once, however many endpoints hear of it."""
+
+    def __init__(self, core: Core) -> None:
+        """Read nothing yet."""
+        self._core = core
+        self._reads: dict[tuple[int, int], asyncio.Future[tuple[Payment, list[Move]]]] = {}
+
+    async def of(self, merchant_id: int, payment_id: int) -> tuple[Payment, list[Move]]:
+        """Return a payment and its history."""
+        key = (merchant_id, payment_id)
+        if key not in self._reads:
+            payment, moves = self._core.payment(*key), self._core.store.payments.moves(*key)
+            self._reads[key] = asyncio.gather(payment, moves)
+        return await asyncio.shield(self._reads[key])
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A delivery that is ours until its lease ends."""
@@ -76,6 +93,7 @@ class Claim:
     endpoint: Endpoint
     delivery: Delivery
     until: datetime  #: when its lease ends, in real time
+    facts: Facts
 
     @property
     def webhook(self) -> Webhook:
@@ -94,7 +112,8 @@ async def claim_deliveries(core: Core, slots: Callable[[Webhook], int]) -> list[
     door = core.store.deliveries
     results = await core.store.commit(door.claim(wanted, real + LEASE))
     claimed = [delivery for rows in results for delivery in door.claimed(rows)]
-    return [Claim(endpoints[one.merchant_id, one.webhook_id], one, real + LEASE) for one in claimed]
+    facts = Facts(core)
+    return [Claim(endpoints[one.merchant_id, one.webhook_id], one, real + LEASE, facts) for one in claimed]
 
 
 async def deliver_event(core: Core, claim: Claim, render: Render, send: Send) -> Outcome | None:
@@ -125,8 +144,9 @@ async def _fix_body(core: Core, claim: Claim, render: Render) -> Delivery:
     if claim.delivery.body is not None:
         return claim.delivery
     for turn in range(_ID_TRIES):
-        data_id = draw_id(core.now(claim.delivery.merchant_id), core.chance(2))
-        body = render(await _event(core, claim.delivery, data_id))
+        merchant_id = claim.delivery.merchant_id
+        data_id = core.data_ids.draw(merchant_id, core.now(merchant_id), core.chance(2))
+        body = render(await _event(core, claim, data_id))
         delivery = replace(claim.delivery, data_id=data_id, body=body)
         try:
             await core.store.commit([core.store.deliveries.save_body(delivery)])
@@ -139,12 +159,12 @@ async def _fix_body(core: Core, claim: Claim, render: Render) -> Delivery:
     raise RuntimeError("unreachable: the last turn returns or raises")
 
 
-async def _event(core: Core, delivery: Delivery, data_id: int) -> Event:
-    payment = await core.payment(delivery.merchant_id, delivery.payment_id)
-    merchant, about = await core.merchant(delivery.merchant_id), delivery.about
+async def _event(core: Core, claim: Claim, data_id: int) -> Event:
+    delivery, about = claim.delivery, claim.delivery.about
+    payment, moves = await claim.facts.of(delivery.merchant_id, delivery.payment_id)
+    merchant = await core.merchant(delivery.merchant_id)
     if about and about.occurrence is not None:
         return await _occurrence_event(core, merchant, payment, about, data_id)
-    moves = await core.store.payments.moves(delivery.merchant_id, delivery.payment_id)
     if about is None:
         moved = moves[delivery.ordinal]
         return Event(merchant, as_of(payment, moved), moved, data_id, moved.ordinal)

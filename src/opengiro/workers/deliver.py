@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from opengiro.usecases import Core
 
 POLL_S = 0.5
+FAREWELL_S = 1.0
+"""How long what is in flight may still take when the worker stops: to send it again would be a duplicate."""
 IN_FLIGHT_MAX = 2000
 FREE_EVERY = timedelta(seconds=5)
 CLEAN_EVERY = timedelta(hours=1)
@@ -50,7 +52,7 @@ class Deliverer:
         return bool(self._tasks)
 
     async def run(self) -> None:
-        """Deliver until cancelled; what is in flight then is given back unharmed."""
+        """Deliver until cancelled; what is in flight then soon ends or is given back unharmed."""
         try:
             while True:
                 await self._wait()
@@ -146,6 +148,8 @@ class Deliverer:
 
     async def _stop(self) -> None:
         tasks = list(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=FAREWELL_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
