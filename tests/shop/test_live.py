@@ -128,6 +128,8 @@ async def test_the_cart_moves_on_once_the_shop_itself_has_looked(visitor: Visito
     """Sooner it would lead to an order that is still on its way, and be loaded again."""
     page = visitor.page
     looked = asyncio.Event()
+    left_for: list[str] = []
+    page.on("request", lambda one: left_for.append(one.url) if one.is_navigation_request() else None)
 
     async def held(route: Route) -> None:
         await looked.wait()
@@ -144,6 +146,27 @@ async def test_the_cart_moves_on_once_the_shop_itself_has_looked(visitor: Visito
     async with page.expect_response(f"**/orders/{visitor.order.id}") as arrived:
         looked.set()
     assert 'data-standing="paid"' in await (await arrived.value).text()
+    await page.wait_for_url(f"**/orders/{visitor.order.id}")
+    assert [one for one in left_for if "/orders/" in one] == [page.url]
+
+
+async def test_the_cart_stays_while_the_shop_cannot_look(visitor: Visitor) -> None:
+    """What the widget tells is a hint, and the network that failed a look might not bring a page either."""
+    page = visitor.page
+    await visitor.fills_the_cart()
+    await visitor.hears_live_status_only()
+    await page.route("**/standing?look", lambda route: route.abort())
+    async with page.expect_response("**/widget/enter"):
+        await page.locator("opengiro-checkout").get_by_role("button").first.click()
+    await visitor.pays_elsewhere()
+    await page.frame_locator("opengiro-checkout iframe").get_by_role("heading", name="Paid").wait_for()
+    async with page.expect_event("requestfailed", lambda one: one.url.endswith("/standing")):
+        pass
+    assert page.url.endswith("/cart")
+    await page.unroute("**/standing")
+    await page.request.get(f"{visitor.shop_url}/orders/{visitor.order.id}/standing?look")
+    await page.wait_for_url(f"**/orders/{visitor.order.id}")
+    await expect(page.get_by_role("status")).to_contain_text("Paid. Thank you!")
 
 
 async def test_an_order_paid_in_its_own_widget_is_redrawn_in_place(visitor: Visitor) -> None:

@@ -11,7 +11,7 @@ const SLOWER = 1.15;
  * @param {string} page the order's address
  * @param {string} known how it stands so far
  * @param {(standing: string) => boolean} onChange returns whether there is more to follow
- * @returns {() => void} stops following
+ * @returns {() => void} has the shop look at the payment at once
  */
 export function followOrder(page, known, onChange) {
   let stopped = false;
@@ -56,7 +56,7 @@ export function followOrder(page, known, onChange) {
 
   listen();
   now_and_then();
-  return stop;
+  return () => look("?look");
 }
 
 /**

@@ -4,7 +4,7 @@
  *
  * @typedef {{orderId: string, comment: string, funds: string}} Question
  * @typedef {{selector: string, getPaymentInfo: () => Promise<string>, onPopUpClose: () => void,
- *   onPaymentSuccess: () => void | Promise<void>}} Options
+ *   onPaymentSuccess: () => void}} Options
  * @typedef {new (options: Options) => {bootstrapApp: () => void, destroyWidget: () => void}} Widget
  */
 
@@ -12,7 +12,8 @@ import { followOrder } from "./follow.js";
 
 const STAYS = ["open", "moving"];
 const Widget = /** @type {{ecommerceBanqWidget?: Widget}} */ (/** @type {unknown} */ (window)).ecommerceBanqWidget;
-let follows = false;
+/** @type {(() => void) | undefined} */
+let lookAgain;
 /** @type {InstanceType<Widget> | undefined} */
 let app;
 
@@ -64,20 +65,15 @@ function offer(place, Kind) {
       }
     },
     onPopUpClose: () => {},
-    onPaymentSuccess: async () => {
-      if (place.dataset.question) return; // the order's own page follows it and redraws itself
-      // The shop looks first, or the order would still be shown on its way.
-      await fetch(`${page}/standing?look`, { cache: "no-store" }).catch(() => undefined);
-      location.assign(page);
-    },
+    // The widget's word leads nowhere by itself: the page moves on once the shop has seen the payment.
+    onPaymentSuccess: () => lookAgain?.(),
   });
 
   const follow = () => {
     // The order's own page follows it anyway and redraws itself.
     document.dispatchEvent(new Event("order-linked"));
-    if (follows || place.dataset.question) return;
-    follows = true;
-    followOrder(page, "open", (standing) => {
+    if (lookAgain || place.dataset.question) return;
+    lookAgain = followOrder(page, "open", (standing) => {
       const stays = heed(standing);
       if (!stays) location.assign(page);
       return stays;
