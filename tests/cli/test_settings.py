@@ -113,7 +113,7 @@ def test_variables_of_the_merchants_kit_are_left_alone(tmp_path: Path) -> None:
         ('port = "8000"', "port in "),
         ("port = 0", "port in "),
         ("port = true", "port in "),
-        ("workers = 2", "workers in "),
+        ("workers = 0", "workers in "),
         ('host = "pay.example"', "host in "),
         ('data = ""', "data in "),
         ('proxies = ["proxy.example"]', "proxies in "),
