@@ -17,6 +17,7 @@ import pytest
 from opengiro.store.engines import Conflict, Unavailable, Write, connections
 from opengiro.store.engines.connections import Connections
 from opengiro.store.engines.postgres import Postgres
+from opengiro.store.engines.survey import survey
 from tests import postgres
 from tests.server import until
 from tests.store.weather import Weather, weather
@@ -469,10 +470,7 @@ def silent() -> Iterator[socket.socket]:
         yield host
 
 
-async def test_a_silent_host_among_several_is_asked_once(
-    url: str, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "CONNECT_S", 2.0)
+async def test_a_silent_host_among_several_is_asked_once(url: str, silent: socket.socket) -> None:
     both = url.replace("@", f"@127.0.0.1:{silent.getsockname()[1]},")
     kept = Connections(both, 2)
     async with kept.one() as one, kept.one() as other:
@@ -481,6 +479,11 @@ async def test_a_silent_host_among_several_is_asked_once(
     silent.accept()[0].close()
     with pytest.raises(BlockingIOError):
         silent.accept()
+
+
+async def test_a_check_finds_the_primary_behind_a_silent_host(url: str, silent: socket.socket) -> None:
+    both = url.replace("@", f"@127.0.0.1:{silent.getsockname()[1]},")
+    assert (await survey(both)).primary
 
 
 async def test_after_one_was_stuck_no_connection_of_before_is_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ _SESSION = {
     "jit": "off",  # it costs more than our short queries do
     # Plans are kept. One made while a table was small would read it whole for ever after, foreign keys' checks too.
     "enable_seqscan": "off",
+    # Planning costs more than what it would win: our indexes leave one good plan, whatever the values are.
+    "plan_cache_mode": "force_generic_plan",
     "idle_in_transaction_session_timeout": "10s",  # a process that froze in a transaction lets go of its locks
     "lock_timeout": "5s",
 }
@@ -139,7 +141,7 @@ class Connections:
 
     def __init__(self, url: str, size: int) -> None:
         """Open none yet."""
-        self._hosts = Hosts(url, _ask)
+        self._hosts = Hosts(url, ask_host)
         self._size = size
         self._open: set[Connection] = set()
         self._opening = 0
@@ -166,7 +168,7 @@ class Connections:
 
     async def open(self) -> Any:
         """Open one that nobody hands out or gives up; whoever asked for it closes it."""
-        return await self._hosts.open(SEARCH_S if self._hosts.several else CONNECT_S)
+        return await open_primary(self._hosts)
 
     async def close(self) -> None:
         """Close all of them, politely for a moment."""
@@ -266,7 +268,12 @@ class Connections:
             connection.drop()
 
 
-async def _ask(url: str, within_s: float) -> Any:
+async def open_primary(hosts: Hosts) -> Any:
+    """Open a connection to the host that can be written to; raises `Unavailable`."""
+    return await hosts.open(SEARCH_S if hosts.several else CONNECT_S)
+
+
+async def ask_host(url: str, within_s: float) -> Any:
     """Open a connection to one host; raises `Unavailable`, and what says that the URL is wrong as it comes."""
     try:
         raw = await asyncpg.connect(url, timeout=within_s, target_session_attrs="read-write", server_settings=_SESSION)

@@ -10,7 +10,9 @@ from typing import Any
 
 import asyncpg
 
-from opengiro.store.engines.connections import CONNECT_S
+from opengiro.store.engines import Unavailable
+from opengiro.store.engines.connections import CONNECT_S, ask_host, open_primary
+from opengiro.store.engines.hosts import Hosts
 
 _FACTS = """
 SELECT current_setting('server_version_num')::int AS version,
@@ -59,8 +61,8 @@ async def survey(url: str) -> Survey:
 async def _any_server(url: str) -> Any:
     """Connect to the primary, or to what there is."""
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_S, target_session_attrs="primary")
-    except asyncpg.TargetServerAttributeNotMatched:
+        connection = await open_primary(Hosts(url, ask_host))
+    except Unavailable:
         connection = await asyncpg.connect(url, timeout=CONNECT_S)
     try:
         yield connection
