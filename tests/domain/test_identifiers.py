@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from opengiro.domain.identifiers import (
     client_id,
     guid7,
+    least_payment_id,
     merchant_of,
     merchant_of_client,
     mint_token,
@@ -34,6 +35,14 @@ def test_a_payment_id_fits_the_integers_that_javascript_holds(at: datetime, chan
 @given(at=INSTANTS, first=CHANCE, second=CHANCE)
 def test_a_later_payment_has_a_higher_id(at: datetime, first: bytes, second: bytes) -> None:
     assert payment_id(at, first) < payment_id(at + timedelta(milliseconds=1), second)
+
+
+@given(at=INSTANTS, bound=INSTANTS, chance=CHANCE)
+def test_a_payment_id_tells_whether_it_was_drawn_before_an_instant(
+    at: datetime, bound: datetime, chance: bytes
+) -> None:
+    bound = bound.replace(microsecond=bound.microsecond // 1000 * 1000)
+    assert (payment_id(at, chance) < least_payment_id(bound)) == (at < bound)
 
 
 def test_payments_of_one_millisecond_differ_by_chance_and_cannot_be_counted() -> None:

@@ -3,6 +3,8 @@
 import pytest
 
 from opengiro.store import Store, paging
+from opengiro.store.known import STALE_S
+from tests.store.test_known import Seconds
 from tests.store.test_laws import paying
 
 ORDER = "p.created_us, p.payment_id"
@@ -27,6 +29,15 @@ async def test_a_short_list_tells_its_true_length_on_every_page(five: Store) -> 
 async def test_a_long_list_is_counted_as_far_as_its_page_needs(five: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "COUNT_MAX", 1)
     assert [await paged(five, 2, offset) for offset in (0, 1, 2, 3, 4)] == [(2, 3), (2, 4), (2, 5), (2, 5), (1, 5)]
+
+
+async def test_a_count_is_a_second_old_at_most_and_never_below_what_a_page_shows(five: Store) -> None:
+    seconds = five.payments.totals.known.now = Seconds()
+    assert await paged(five, 2, 0) == (2, 5)
+    await five.commit(five.payments.create(paying()))
+    assert [await paged(five, 2, offset) for offset in (0, 4, 5)] == [(2, 5), (2, 6), (1, 6)]
+    seconds.now += STALE_S
+    assert await paged(five, 2, 0) == (2, 6)
 
 
 async def test_transactions_are_counted_likewise(five: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,12 @@ _MERCHANT_MAX = 2**63 - 1  # what a database counts; anybody can write a larger 
 
 def payment_id(at: datetime, chance: bytes) -> int:
     """Return 53 bits: milliseconds, then chance. Later payments sort later, yet nobody can count them."""
-    milliseconds = to_us(at) // 1000 - _EPOCH_MS
-    return milliseconds << _CHANCE_BITS | int.from_bytes(chance[:2], "big") >> (16 - _CHANCE_BITS)
+    return least_payment_id(at) | int.from_bytes(chance[:2], "big") >> (16 - _CHANCE_BITS)
+
+
+def least_payment_id(at: datetime) -> int:
+    """Return what no id of that millisecond or later is below, and every earlier one is."""
+    return (to_us(at) // 1000 - _EPOCH_MS) << _CHANCE_BITS
 
 
 def guid7(at: datetime, chance: bytes) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from opengiro.domain.accounts import Account
 from opengiro.domain.clock import from_us, to_us
 from opengiro.domain.deliveries import About, Resource
+from opengiro.domain.identifiers import least_payment_id
 from opengiro.domain.lifecycle import State, Trigger, is_news
 from opengiro.domain.money import Money
 from opengiro.domain.parties import Party
@@ -28,7 +29,7 @@ from opengiro.domain.payment import (
 from opengiro.domain.recurrence import Frequency, Recurrence
 from opengiro.store.deliveries import tell
 from opengiro.store.engines import Row, Write
-from opengiro.store.paging import total
+from opengiro.store.paging import Totals
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,14 +58,16 @@ _encode = msgspec.json.encode
 _decode_people = msgspec.json.Decoder(_People).decode
 _decode_payee = msgspec.json.Decoder(_Payee).decode
 
-_SELECT = """
+_COLUMNS = """
 SELECT p.merchant_id, p.payment_id, p.guid, p.client_id, p.state, p.version, p.created_us, p.expires_us,
     p.validated_us, p.currency, p.execution, p.redirect_uri, p.client_state, p.bank_id, p.bank_locked,
     p.cancelling, p.reason, p.bank_message, p.bank_payment_id, p.sealed, p.country, p.moved,
     p.dialect, p.order_code, p.account_id,
     i.ordinal, i.reference_id, i.amount_minor, i.label, i.execution_date, i.state, i.sealed,
-    i.start_date, i.end_date, i.frequency
-FROM payments p JOIN instructions i ON i.merchant_id = p.merchant_id AND i.payment_id = p.payment_id"""
+    i.start_date, i.end_date, i.frequency"""
+_JOINS = """
+JOIN payments p ON p.merchant_id = $1 AND p.payment_id = listed.payment_id
+JOIN instructions i ON i.merchant_id = $1 AND i.payment_id = p.payment_id"""
 
 
 class Payments:
@@ -74,6 +77,7 @@ class Payments:
         """Keep rows in `engine`, and names and account numbers sealed by `vault`."""
         self._engine = engine
         self._vault = vault
+        self.totals = Totals(engine)
 
     async def load(self, merchant_id: int, payment_id: int) -> Payment | None:
         """Return one payment, or None when this merchant has none of that id."""
@@ -106,12 +110,12 @@ class Payments:
 
     async def bank_uses(self, merchant_id: int, since: datetime) -> dict[str, int]:
         """Return how many payments went to each bank since then."""
-        return dict(await self._engine.fetch("count_bank_uses", merchant_id, to_us(since)))
+        return dict(await self._engine.fetch("count_bank_uses", merchant_id, least_payment_id(since)))
 
     async def page(
         self, merchant_id: int, where: Sequence[str], params: Sequence[Any], order: str, limit: int, offset: int
     ) -> tuple[list[Payment], int]:
-        """Return one page of payments and how many match, as `paging.total` counts.
+        """Return one page of payments and how many match, as `Totals` counts.
 
         `where` and `order` are the caller's own fragments: they refer to table `p` and to `$2`, `$3` … for `params`;
         `$1` is the merchant.
@@ -119,13 +123,14 @@ class Payments:
         condition = " AND ".join(["p.merchant_id = $1", *where])
         given = [merchant_id, *params]
         # Fragments come from the dialects' own tables and values travel as parameters, so no input becomes SQL.
+        # Plans are made without the values, and one that stops early needs to see how little is wanted.
+        ids = f"SELECT p.payment_id FROM payments p WHERE {condition} ORDER BY {order} LIMIT {limit:d}"  # noqa: S608
+        ids, skipped = (f"{ids} OFFSET ${len(given) + 1}", [offset]) if offset else (ids, [])
+        sql = f"{_COLUMNS} FROM ({ids}) AS listed {_JOINS} ORDER BY {order}, i.ordinal"
+        rows = await self._engine.fetch_text(sql, [*given, *skipped])
+        payments = [self._from_rows(list(group)) for _, group in groupby(rows, key=lambda row: row[1])]
         matching = f"SELECT 1 FROM payments p WHERE {condition}"  # noqa: S608
-        found = await total(self._engine, matching, given, limit, offset)
-        ids = f"SELECT p.payment_id FROM payments p WHERE {condition} ORDER BY {order}"  # noqa: S608
-        ids += f" LIMIT ${len(given) + 1} OFFSET ${len(given) + 2}"
-        sql = f"{_SELECT} WHERE p.merchant_id = $1 AND p.payment_id IN ({ids}) ORDER BY {order}, i.ordinal"
-        rows = await self._engine.fetch_text(sql, [*given, limit, offset])
-        return [self._from_rows(list(group)) for _, group in groupby(rows, key=lambda row: row[1])], found
+        return payments, await self.totals.of(matching, given, limit, offset, len(payments))
 
     async def accepted_terms(self, merchant_id: int, payment_id: int) -> frozenset[int]:
         """Return the ids of the terms that the payer agreed to."""

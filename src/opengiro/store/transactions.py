@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opengiro.store.paging import total
+from opengiro.store.paging import Totals
 
 if TYPE_CHECKING:
     from opengiro.store.engines import Engine
@@ -18,11 +17,13 @@ FROM occurrences o JOIN payments p ON p.merchant_id = o.merchant_id AND p.paymen
 WHERE {where} AND o.merchant_id = $1"""
 
 
-@dataclass(frozen=True, slots=True)
 class Transactions:
     """Where the transactions of an account's payments are to be read."""
 
-    engine: Engine
+    def __init__(self, engine: Engine) -> None:
+        """Read from this database."""
+        self._engine = engine
+        self.totals = Totals(engine)
 
     async def page(
         self, merchant_id: int, where: Sequence[str], params: Sequence[Any], limit: int, offset: int
@@ -35,8 +36,8 @@ class Transactions:
         both = f"{_ONCE.format(where=condition)} UNION ALL {_RECURRING.format(where=condition)}"
         given = [merchant_id, *params]
         # Fragments come from the dialects' own code and values travel as parameters, so no input becomes SQL.
-        found = await total(self.engine, both, given, limit, offset)
         order = "ORDER BY created_us DESC, payment_id DESC, ordinal DESC NULLS LAST"
         paged = f"{both} {order} LIMIT ${len(given) + 1} OFFSET ${len(given) + 2}"
-        rows = await self.engine.fetch_text(paged, [*given, limit, offset])
-        return [(payment_id, ordinal) for payment_id, ordinal, _ in rows], found
+        rows = await self._engine.fetch_text(paged, [*given, limit, offset])
+        total = await self.totals.of(both, given, limit, offset, len(rows))
+        return [(payment_id, ordinal) for payment_id, ordinal, _ in rows], total

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -13,15 +15,17 @@ from opengiro.dialects import Answer, Call
 from opengiro.dialects.powens.read import read_count, read_flag
 from opengiro.dialects.powens.schema import LinkOut, LinksOut, PaymentsOut
 from opengiro.dialects.powens.wording import REASONS
-from opengiro.dialects.powens.write import View, answer, write_payment
+from opengiro.dialects.powens.write import View, answer, waits_for_payer, write_payment
 from opengiro.domain.clock import to_us
 from opengiro.domain.complaints import Complaints
+from opengiro.domain.identifiers import least_payment_id
 from opengiro.domain.lifecycle import State
 from opengiro.domain.merchants import Merchant
-from opengiro.domain.payment import Execution
-from opengiro.usecases import Standing
+from opengiro.domain.payment import Execution, Payment
+from opengiro.usecases import Core, Standing
 
 LIMIT_MAX = 1000
+_T = TypeVar("_T")
 
 QUERY = {
     "limit": "how many, at most 1000",
@@ -49,9 +53,12 @@ QUERY = {
 _BY_CODE = '/*postgres COLLATE "C" */'
 """Words are in the order of their characters' codes, whatever language the database was made for."""
 
+_BY_ID = "p.payment_id"
+"""Ids are drawn by the clock, so this is the order of registration too; of one millisecond's there is none."""
+
 _ORDERS = {
-    "id": "p.payment_id",
-    "register_date": "p.created_us",
+    "id": _BY_ID,
+    "register_date": _BY_ID,
     "validate_date": "p.validated_us",
     "state": f"p.state {_BY_CODE}",
     "connectors": f"p.bank_id {_BY_CODE}",
@@ -62,7 +69,10 @@ _ORDERS = {
 _MAY_BE_ABSENT = frozenset({_ORDERS["validate_date"], _ORDERS["connectors"]})
 """Nothing comes before something, on every engine; where a column is never empty, saying so would hide its index."""
 
-_DATES = {"register_date": "p.created_us", "validate_date": "p.validated_us"}
+_DATES: dict[str, tuple[str, Callable[[datetime], int]]] = {
+    "register_date": (_BY_ID, least_payment_id),
+    "validate_date": ("p.validated_us", to_us),
+}
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
@@ -93,7 +103,7 @@ def read_listing(call: Call, merchant: Merchant) -> Listing:
     way = "DESC" if down else "ASC"
     absent = ("NULLS LAST" if down else "NULLS FIRST") if column in _MAY_BE_ABSENT else ""
     listing = Listing(
-        order=f"{column} {way} {absent}, p.payment_id {way}",
+        order=f"{column} {way} {absent}, {_BY_ID} {way}" if column != _BY_ID else f"{column} {way}",
         limit=min(read_count(call, "limit", LIMIT_MAX, wrong), LIMIT_MAX) or _refuse_limit(wrong),
         offset=read_count(call, "offset", 0, wrong),
     )
@@ -114,11 +124,17 @@ async def write_page(call: Call, listing: Listing, view: View) -> Answer:
     payments, total = await core.store.payments.page(
         merchant_id, listing.where, listing.params, listing.order, listing.limit, listing.offset
     )
-    written = []
-    for payment in payments:
-        attempt = None if payment.final else await core.store.attempts.last(merchant_id, payment.payment_id)
-        written.append(write_payment(Standing(payment, attempt), view))
+    standings = await _standings(core, payments)
+    written = [write_payment(one, view) for one in standings]
     return answer(PaymentsOut(payments=written, total=total, links=_links(call, listing, total)))
+
+
+async def _standings(core: Core, payments: Sequence[Payment]) -> list[Standing]:
+    """Return where payments stand; attempts are looked up where they show, all at once."""
+    keys = [(one.merchant_id, one.payment_id) for one in payments if waits_for_payer(one)]
+    attempts = await asyncio.gather(*(core.store.attempts.last(*key) for key in keys))
+    found = dict(zip(keys, attempts, strict=True))
+    return [Standing(one, found.get((one.merchant_id, one.payment_id))) for one in payments]
 
 
 def _links(call: Call, listing: Listing, total: int) -> LinksOut:
@@ -135,7 +151,7 @@ def _links(call: Call, listing: Listing, total: int) -> LinksOut:
 
 
 def _filter_dates(listing: Listing, call: Call, merchant: Merchant, wrong: Complaints) -> None:
-    column = _choice(_DATES, call.query.get("filter", "register_date"), "filter", wrong)
+    column, stored = _choice(_DATES, call.query.get("filter", "register_date"), "filter", wrong)
     for name, sign in (("min_date", ">="), ("max_date", "<")):
         text = call.query.get(name)
         if text is None:
@@ -144,7 +160,7 @@ def _filter_dates(listing: Listing, call: Call, merchant: Merchant, wrong: Compl
         if day is None:
             wrong.add(name, "is a date such as 2031-12-24, 2031-12 or 2031")
         else:
-            listing.add(f"{column} {sign} ?", to_us(datetime.combine(day, time(), ZoneInfo(merchant.zone))))
+            listing.add(f"{column} {sign} ?", stored(datetime.combine(day, time(), ZoneInfo(merchant.zone))))
 
 
 def _filter_words(listing: Listing, call: Call, wrong: Complaints) -> None:
@@ -192,7 +208,7 @@ def _filter_accounts(listing: Listing, call: Call) -> None:
         listing.add(f"{inside} AND i.reference_id = ?)", query["reference_id"])
 
 
-def _choice(table: dict[str, str], word: str, path: str, wrong: Complaints) -> str:
+def _choice(table: dict[str, _T], word: str, path: str, wrong: Complaints) -> _T:
     if word not in table:
         wrong.add(path, "is not one of the documented values")
         return next(iter(table.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -109,7 +110,7 @@ def callback_url(
 
 def write_datetime(instant: datetime, zone: str) -> str:
     """Write an instant in the merchant's zone, without saying so (PU3)."""
-    return instant.astimezone(ZoneInfo(zone)).isoformat(" ", "seconds")[:19]
+    return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def write_number(money: Money) -> msgspec.Raw:
@@ -169,6 +170,7 @@ def _instruction(one: Instruction, *, sensitive: bool) -> InstructionOut:
     )
 
 
+@cache
 def write_currency(code: str) -> CurrencyOut:
     """Write a currency at the length the wire does."""
     symbol, name = SYMBOLS.get(code, (code, code))

@@ -69,9 +69,9 @@ INSERT INTO terms_accepted (merchant_id, payment_id, terms_id, at_us) VALUES ($1
 SELECT terms_id, at_us FROM terms_accepted WHERE merchant_id = $1 AND payment_id = $2;
 
 -- name: count_bank_uses
--- How many payments went to each bank lately.
+-- How many payments went to each bank since the id $2, which tells when a payment was made.
 SELECT bank_id, COUNT(*) FROM payments
-WHERE merchant_id = $1 AND created_us >= $2 AND validated_us IS NOT NULL AND bank_id IS NOT NULL
+WHERE merchant_id = $1 AND payment_id >= $2 AND validated_us IS NOT NULL AND bank_id IS NOT NULL
 GROUP BY bank_id;
 
 -- name: newest_payment
