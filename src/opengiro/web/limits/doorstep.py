@@ -8,6 +8,7 @@ Whatever looks unusual takes the long way, where the gate says the same.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -23,10 +24,13 @@ WAITS_S = (1, 2, 3)
 _METHODS = (b"GET", b"POST")
 """What most come with. HEAD is not among them: its answer has no body."""
 _LINE_MAX = 256
-_UNUSUAL = (b"transfer-encoding", b"\nexpect", b"\nupgrade")
-_STAYS = b"\nconnection: keep-alive\r"
-_LENGTH = b"\r\ncontent-length:"
-_DIGITS_MAX = 9
+_ODD = re.compile(
+    rb"\n(?:(?<!\r\n)|[ \t]|transfer-encoding|expect|upgrade"
+    rb"|connection(?!: *keep-alive *\r)|content-length(?!: *\d{1,9} *\r))",
+    re.IGNORECASE,
+)
+"""A line that ends or goes on in another way than most, or asks for more than an answer."""
+_LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 _MARK = 10**15
 """Stands in a prepared answer for the request's number, which has as many digits."""
 
@@ -76,29 +80,12 @@ def size(data: bytes) -> int | None:
     another, so that whatever can be read in two ways is for the parser, which knows how to judge it.
     """
     end = data.find(b"\r\n\r\n") + 4
-    head = data[: end - 2].lower()
-    if end < 4 or not _is_plain(head):
+    if end < 4 or _ODD.search(data, 0, end - 2) or data.count(b"\r", 0, end) != data.count(b"\n", 0, end):
         return None
-    lengths = head.count(b"content-length")
-    if not lengths:
-        return end
-    at = head.find(_LENGTH)
-    if lengths > 1 or at < 0:
+    lengths = _LENGTH.findall(data, 0, end)
+    if len(lengths) > 1:
         return None
-    at += len(_LENGTH)
-    length = head[at : head.find(b"\r", at)].strip()
-    return end + int(length) if length.isdigit() and len(length) <= _DIGITS_MAX else None
-
-
-def _is_plain(head: bytes) -> bool:
-    """Whether lines end in one way, the connection stays, and nothing is asked for but an answer."""
-    lines = head.count(b"\r\n")
-    if head.count(b"\n") != lines or head.count(b"\r") != lines:
-        return False
-    for one in _UNUSUAL:
-        if one in head:
-            return False
-    return head.count(b"\nconnection") == head.count(_STAYS)
+    return end + int(lengths[0]) if lengths else end
 
 
 def _written(dialect: Dialect, wait_s: int, headers: Mapping[str, str]) -> bytes:
