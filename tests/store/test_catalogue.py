@@ -96,6 +96,15 @@ def test_every_query_on_tenants_names_the_merchant_first() -> None:
     assert wrong == []
 
 
+async def test_every_table_that_a_query_names_is_bound_to_the_merchant(catalogue: Sqlite) -> None:
+    tenants = "|".join(set(await tables(catalogue)) - set(WITHOUT_A_TENANT))
+    read_or_written = rf"(?:\b(?:FROM|JOIN|USING|INTO|(?<!DO )UPDATE)\s+(?:{tenants})\b|,\s+(?:{tenants})\s+(?!FROM)\w)"
+    bound = r"\bmerchant_id = (?:\$1|\w+\.merchant_id)|INTO \w+ \(merchant_id,"
+    counted = {name: (len(re.findall(read_or_written, sql)), len(re.findall(bound, sql))) for name, sql in named()}
+    assert len([name for name, (found, _) in counted.items() if found]) > 80
+    assert {name for name, (found, bindings) in counted.items() if found > bindings} - set(SCANS) == set()
+
+
 def test_every_joined_table_is_joined_by_its_merchant_too() -> None:
     wrong = []
     for name, sql in named():
