@@ -161,3 +161,14 @@ async def test_pu11_pages_have_a_total_and_links_to_their_neighbours(house: Hous
         .json()["_links"]["self"]["href"]
         .endswith("limit=1000&offset=0")
     )
+
+
+async def test_a_page_tells_the_payers_next_step_as_a_read_does(house: House) -> None:
+    waiting, other = [await make(house, name) for name in ("waiting", "waiting too")]
+    for one in (waiting, other):
+        await house.validate(one["id"], fields={"use_case_pay": "redirect"})
+    await make(house, "not chosen")
+    page = (await house.call("GET", "/payments")).json()["payments"]
+    assert page == [(await house.call("GET", f"/payments/{one['id']}")).json() for one in page]
+    assert [one["action"] for one in page] == ["redirect", "redirect", None]
+    assert page[0]["validate_uri"] != page[1]["validate_uri"]
