@@ -85,9 +85,9 @@ def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
     except OSError as trouble:
         listener.close()
         if isinstance(trouble, PermissionError):
-            text = f"Port {port} is not ours to take: choose one above 1023 with --port."
+            text = f"Port {port} is not ours to take: choose one above 1023."
         elif trouble.errno == errno.EADDRINUSE:
-            text = f"Port {port} is already in use: stop what runs there, or choose another with --port."
+            text = f"Port {port} is already in use: stop what runs there, or choose another port."
         else:
             text = f"{host} is no address of this machine: {trouble.strerror}."
         raise CannotStart(text) from None
