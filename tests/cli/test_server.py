@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
 from opengiro.cli import server
-from opengiro.web.limits.doorstep import size
+from opengiro.web.limits.heads import size
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -3,20 +3,30 @@
 Parsing a request and building what an app is called with costs more than all else of a refusal. Under five times the
 load that can be borne, four requests of five are refused, so what one costs decides how much is left for the fifth.
 Whatever looks unusual takes the long way, where the gate says the same.
+
+The event loop reads from every connection before it works on anything. So what was let in since it came round last is
+counted here: by what the gate has counted, a whole round would find the same room and the same allowance.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.telemetry.meters import SHEDS
+from opengiro.web.limits.heads import credential, size
+from opengiro.web.limits.urgency import Urgency
 
 if TYPE_CHECKING:
     from opengiro.dialects import Dialect
+    from opengiro.web.limits.pressure import Pressure
+    from opengiro.web.limits.quotas import Quotas
 
 WAITS_S = (1, 2, 3)
 """What callers are told to wait, in turn: those turned away together should not come back together."""
@@ -24,13 +34,6 @@ WAITS_S = (1, 2, 3)
 _METHODS = (b"GET", b"POST")
 """What most come with. HEAD is not among them: its answer has no body."""
 _LINE_MAX = 256
-_ODD = re.compile(
-    rb"\n(?:(?<!\r\n)|[ \t]|transfer-encoding|expect|upgrade"
-    rb"|connection(?!: *keep-alive *\r)|content-length(?!: *\d{1,9} *\r))",
-    re.IGNORECASE,
-)
-"""A line that ends or goes on in another way than most, or asks for more than an answer."""
-_LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 _MARK = 10**15
 """Stands in a prepared answer for the request's number, which has as many digits."""
 
@@ -41,55 +44,113 @@ class Wording:
     __slots__ = ("_answers",)
 
     def __init__(self, dialect: Dialect, headers: Mapping[str, str]) -> None:
-        """Prepare an answer for each wait, cut where the request's number goes."""
+        """Prepare an answer for each reason and wait, cut where the request's number goes."""
         mark = b"%d" % _MARK
-        self._answers = [_written(dialect, wait_s, headers).split(mark) for wait_s in WAITS_S]
+        self._answers = {
+            why: [_written(dialect, why, wait_s, headers).split(mark) for wait_s in WAITS_S]
+            for why in (Refusal.OVERLOADED, Refusal.TOO_MANY_REQUESTS)
+        }
 
-    def answer(self, turn: int) -> bytes:
+    def answer(self, why: Refusal, turn: int) -> bytes:
         """Return the answer to a request, under a number of its own."""
         number = _MARK + random.getrandbits(51)  # it tells requests apart, and opens nothing
-        return (b"%d" % number).join(self._answers[turn % len(WAITS_S)])
+        return (b"%d" % number).join(self._answers[why][turn % len(WAITS_S)])
 
 
 class Doorstep:
-    """Prepared refusals for the paths where something new begins."""
+    """Refuses where something new begins, with answers that were prepared."""
 
-    def __init__(self, dialects: Sequence[Dialect], paths: Iterable[str], headers: Mapping[str, str]) -> None:
-        """Word the refusal of each path by its dialect."""
-        self._wordings = {
-            b"%s %s" % (method, path.encode()): Wording(dialect, headers)
-            for path in paths
-            for dialect in dialects
-            if path.startswith(f"{dialect.prefix}/")
-            for method in _METHODS
-        }
+    def __init__(
+        self,
+        wordings: Mapping[bytes, Wording],
+        pressure: Pressure,
+        quotas: Quotas,
+        known: Mapping[int, int],
+    ) -> None:
+        """Refuse what `wordings` has words for; `known` says whose a credential is, by its hash."""
+        self._wordings = wordings
+        self._pressure = pressure
+        self._quotas = quotas
+        self._known = known
+        self._turn = 0
+        self._room: int | None = None  #: for how many more, once this round has asked
+        self._charged: Counter[int] = Counter()
+        self._refused: Counter[Refusal] = Counter()
 
-    def wording(self, data: bytes) -> Wording | None:
-        """Return how a request that begins with these bytes is refused; None when it has to take the long way."""
+    def turn_away(self, data: bytes) -> tuple[bytes, int] | None:
+        """Return the answer to a request and how many bytes it has, or None when it should be looked at.
+
+        The HTTP server asks with the bytes that came while nothing else of the connection is under way.
+        """
+        wording = self._wording(data)
+        why = self._objection(data) if wording else None
+        length = size(data) if why else None
+        if wording is None or why is None or length is None:
+            return None
+        self._turn += 1
+        self._refused[why] += 1
+        return wording.answer(why, self._turn), length
+
+    def has_charged(self, token: int) -> bool:
+        """Whether a request with this credential was charged in this round; true once for each that was."""
+        charged = self._charged.get(token, 0)
+        if charged:
+            self._charged[token] = charged - 1
+        return charged > 0
+
+    def _wording(self, data: bytes) -> Wording | None:
         end = data.find(b" HTTP/1.1\r\n", 0, _LINE_MAX)
         if end < 0:
             return None
         line = data[:end]
         return self._wordings.get(line) or self._wordings.get(line.partition(b"?")[0])
 
-
-def size(data: bytes) -> int | None:
-    """Return how many bytes the request has that begins here, though its body may be yet to come.
-
-    None says that its head is not here or not plain. Whoever reads a head in two ways could hide one request in
-    another, so that whatever can be read in two ways is for the parser, which knows how to judge it.
-    """
-    end = data.find(b"\r\n\r\n") + 4
-    if end < 4 or _ODD.search(data, 0, end - 2) or data.count(b"\r", 0, end) != data.count(b"\n", 0, end):
+    def _objection(self, data: bytes) -> Refusal | None:
+        room = self._begin_round() if self._room is None else self._room
+        if room <= 0:
+            return Refusal.OVERLOADED
+        if self._quotas.any and not self._charge(data):
+            return Refusal.TOO_MANY_REQUESTS
+        self._room = room - 1
         return None
-    lengths = _LENGTH.findall(data, 0, end)
-    if len(lengths) > 1:
-        return None
-    return end + int(lengths[0]) if lengths else end
+
+    def _charge(self, data: bytes) -> bool:
+        """Take a request from the allowance of its merchant, if that is known, and return whether there was one."""
+        token = hash(credential(data))
+        merchant_id = self._known.get(token)
+        if merchant_id is None:
+            return True
+        if self._quotas.take(merchant_id, monotonic(), writes=data.startswith(b"POST")):
+            return False
+        self._charged[token] += 1
+        return True
+
+    def _begin_round(self) -> int:
+        self._charged.clear()
+        asyncio.get_running_loop().call_soon(self._end_round)
+        return self._pressure.room(Urgency.NEW)
+
+    def _end_round(self) -> None:
+        """Look at the pressure anew next time, and put together what was refused: counting each would cost more."""
+        self._room = None
+        for why, number in self._refused.items():
+            SHEDS.labels(why, Urgency.NEW.value).inc(number)
+        self._refused.clear()
 
 
-def _written(dialect: Dialect, wait_s: int, headers: Mapping[str, str]) -> bytes:
-    answer = dialect.refuse(Refused(Refusal.OVERLOADED), _MARK)
+def wordings(dialects: Sequence[Dialect], paths: Iterable[str], headers: Mapping[str, str]) -> dict[bytes, Wording]:
+    """Return how requests for these paths are refused, by how their first line begins."""
+    return {
+        b"%s %s" % (method, path.encode()): Wording(dialect, headers)
+        for path in paths
+        for dialect in dialects
+        if path.startswith(f"{dialect.prefix}/")
+        for method in _METHODS
+    }
+
+
+def _written(dialect: Dialect, why: Refusal, wait_s: int, headers: Mapping[str, str]) -> bytes:
+    answer = dialect.refuse(Refused(why), _MARK)
     own = {
         "content-type": "application/json",
         "content-length": len(answer.body),

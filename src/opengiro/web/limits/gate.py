@@ -7,7 +7,6 @@ nobody takes slots by sending slowly.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 import re
@@ -19,7 +18,7 @@ from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.answers import Answer
 from opengiro.telemetry.meters import SHEDS
 from opengiro.web.headers import api_headers
-from opengiro.web.limits.doorstep import WAITS_S, Doorstep, size
+from opengiro.web.limits.doorstep import WAITS_S, Doorstep, wordings
 from opengiro.web.limits.urgency import Urgency, new_paths, urgency
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ _KNOWN_MAX = 50_000
 _PLAIN = Answer(503, b"There is too much to do at the moment. Please try again in a few seconds.\n")
 _CLOSED = Answer(503, b"No payments are taken here at the moment. Nothing was done. Please try again later.\n")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_NEW_SHEDS = SHEDS.labels(Refusal.OVERLOADED, Urgency.NEW.value)
 
 
 class Visit:
@@ -87,14 +85,13 @@ class Gate:
         self._dialects = dialects
         self._headers = [(name.lower().encode(), value.encode()) for name, value in api_headers(https=https).items()]
         self._new = new_paths(dialects)
-        self._doorstep = Doorstep(dialects, self._new, api_headers(https=https))
         self._pressure = pressure
         self._quotas = quotas
         self._page = page
         self._known: dict[int, int] = {}
+        worded = wordings(dialects, self._new, api_headers(https=https))
+        self._doorstep = Doorstep(worded, pressure, quotas, self._known)
         self._shed = 0
-        self._room: int | None = None
-        self._uncounted = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -110,7 +107,7 @@ class Gate:
         merchant_id = self._known.get(credential)
         try:
             self._pass_hold(scope["path"], writes=not reads)
-            self._admit(kind, merchant_id, writes=not reads)
+            self._admit(kind, merchant_id, credential, writes=not reads)
         except Refused as refused:
             SHEDS.labels(refused.why, kind.value).inc()
             answer = self._show if _wants_page(scope) else self._refuse
@@ -120,20 +117,8 @@ class Gate:
         await self._work(kind, scope, receive, send, here=reads)
 
     def turn_away(self, data: bytes) -> tuple[bytes, int] | None:
-        """Return the answer to a request that a full process need not even parse, and how many bytes that request has.
-
-        The HTTP server asks with the bytes that came while nothing else of the connection is under way. None says
-        that it is to be called.
-        """
-        wording = self._doorstep.wording(data)
-        if wording is None or self._has_room():
-            return None
-        length = size(data)
-        if length is None:
-            return None
-        self._shed += 1
-        self._uncounted += 1
-        return wording.answer(self._shed), length
+        """Return the answer to a request that is refused by its bytes, and its size; None says that it may come in."""
+        return self._doorstep.turn_away(data)
 
     def charge(self, merchant_id: int, *, writes: bool) -> None:
         """Take one request from a merchant's allowance; raises `Refused` when it is used up."""
@@ -148,30 +133,12 @@ class Gate:
         if credential:
             self._known[credential] = merchant_id
 
-    def _has_room(self) -> bool:
-        """Whether one more may begin, beside those that the event loop has read and not yet begun to work on.
-
-        It reads from every connection before it works on anything, so a look at what is in flight would let in all.
-        """
-        if self._room is None:
-            self._room = self._pressure.room(Urgency.NEW)
-            asyncio.get_running_loop().call_soon(self._come_round)
-        self._room -= 1
-        return self._room >= 0
-
-    def _come_round(self) -> None:
-        """Look at the pressure anew, and count at once what was turned away since the loop came round last."""
-        self._room = None
-        if self._uncounted:
-            _NEW_SHEDS.inc(self._uncounted)
-            self._uncounted = 0
-
     def _pass_hold(self, path: str, *, writes: bool) -> None:
         if writes and self._held() and not _LOOKS.search(path):
             raise Refused(Refusal.HELD, wait_s=_HELD_S)
 
-    def _admit(self, kind: Urgency, merchant_id: int | None, *, writes: bool) -> None:
-        if merchant_id is not None:
+    def _admit(self, kind: Urgency, merchant_id: int | None, credential: int, *, writes: bool) -> None:
+        if merchant_id is not None and not self._doorstep.has_charged(credential):
             self.charge(merchant_id, writes=writes)
         if self._pressure.refuses(kind):
             self._shed += 1

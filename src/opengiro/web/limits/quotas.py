@@ -35,12 +35,13 @@ class Quota:
 class Quotas:
     """A quota for what changes something, and one for what only reads."""
 
-    __slots__ = ("_reads", "_writes")
+    __slots__ = ("_reads", "_writes", "any")
 
     def __init__(self, writes_per_s: int, reads_per_s: int, processes: int = 1) -> None:
         """Share the figures of the whole server among its processes."""
         self._writes = Quota(writes_per_s / processes)
         self._reads = Quota(reads_per_s / processes)
+        self.any = bool(writes_per_s or reads_per_s)  #: whether there is a limit at all
 
     def take(self, merchant_id: int, now: float, *, writes: bool) -> float:
         """Take one request from the merchant's allowance, or return how many seconds to wait for one."""
