@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from tests.cli.laptop import free_port
 from tests.cli.operator import REDIRECT_URI, new_site
@@ -56,7 +55,6 @@ def test_two_processes_take_two_ports(tmp_path: Path) -> None:
         assert measured_processes(port, 2) == 2
 
 
-@pytest.mark.engine("postgres")
 def test_each_process_of_a_server_is_measured(tmp_path: Path) -> None:
     port = free_port()
     site = new_site(tmp_path, metrics_port=port, workers=2)

@@ -1,4 +1,7 @@
-"""Several real processes on one PostgreSQL, as on several machines: each has a folder and a port of its own."""
+"""Several real processes on one database: on PostgreSQL as on several machines, on SQLite as those of one server.
+
+Each machine has a folder and a port of its own. A SQLite file is in one folder that they share.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ import httpx2
 
 from opengiro.cli.directory import TEST_BANK_ID
 from tests.cli.operator import MERCHANT, REDIRECT_URI, Site, new_site
+from tests.engines import ENGINE
 from tests.postgres import Server
 from tests.server import order
 
@@ -50,6 +54,17 @@ class Machine:
         """Everything it printed so far."""
         return self.log.read_text()
 
+    def children(self) -> dict[int, str]:
+        """Return the processes that it started, each with its command line."""
+        found = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                with contextlib.suppress(OSError):
+                    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                    if parent == self.process.pid:
+                        found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        return found
+
     def get(self, path: str, token: str = "") -> httpx2.Response:
         """Ask it."""
         return self.call("GET", path, token)
@@ -72,20 +87,16 @@ class Fleet:
     """A database, a merchant with its test bank, and the machines that were started."""
 
     folder: Path
-    database: Server
+    place: Mapping[str, str]  #: the setting that says where all of them keep everything
     environment: Mapping[str, str] = INSTALLED  #: in which commands run, and machines unless told otherwise
     merchant: dict[str, Any] = field(default_factory=dict)
     machines: list[Machine] = field(default_factory=list)
-
-    @property
-    def database_url(self) -> str:
-        """Where all of them keep everything."""
-        return f"{self.database.url}/fleet"
+    database: Server = field(init=False)  #: on PostgreSQL
 
     def site(self, name: str, **settings: object) -> Site:
         """Return a folder of its own for one machine."""
         (self.folder / name).mkdir()
-        return new_site(self.folder / name, database_url=self.database_url, private_hosts=["*"], **settings)
+        return new_site(self.folder / name, private_hosts=["*"], **self.place, **settings)
 
     def start(
         self,
@@ -122,7 +133,8 @@ class Fleet:
         """Run a command on a machine to its end."""
         key = {"OPENGIRO_ROOT_KEY": root_key} if root_key else {}
         around = self.environment if environment is None else environment
-        return site.run(*arguments, OPENGIRO_DATABASE_URL=self.database_url, **key, **around)
+        place = {f"OPENGIRO_{name.upper()}": value for name, value in self.place.items()}
+        return site.run(*arguments, **place, **key, **around)
 
     def token(self, machine: Machine) -> str:
         """Return the merchant's token, got from one machine."""
@@ -133,10 +145,14 @@ class Fleet:
         token: str = granted.json()["token"]
         return token
 
+    def ask(self, machine: Machine, token: str, label: str, **headers: str) -> httpx2.Response:
+        """Ask one machine to create a payment."""
+        body = order(label, client_redirect_uri=REDIRECT_URI)
+        return machine.call("POST", "/2.0/payments", token, body, **headers)
+
     def create(self, machine: Machine, token: str, label: str = "Order 1") -> int:
         """Create a payment at one machine."""
-        body = order(label, client_redirect_uri=REDIRECT_URI)
-        created = machine.call("POST", "/2.0/payments", token, body)
+        created = self.ask(machine, token, label)
         assert created.status_code < 300, created.text
         payment_id: int = created.json()["id"]
         return payment_id
@@ -167,10 +183,31 @@ def fleet(folder: Path, environment: Mapping[str, str] = INSTALLED) -> Iterator[
     """Start a database of its own, which a test may stop, with a merchant in it; all machines end with the block."""
     place = Path(tempfile.mkdtemp(prefix="opengiro-fleet-"))
     database = Server(place, _SETTINGS)
-    made = Fleet(folder, database, environment)
     try:
         database.start()
         database.sql("CREATE DATABASE fleet")
+        with _settled(Fleet(folder, {"database_url": f"{database.url}/fleet"}, environment)) as made:
+            made.database = database
+            yield made
+    finally:
+        database.remove()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def fleet_of_this_run(folder: Path) -> Iterator[Fleet]:
+    """Have a fleet on the engine that this run of the tests is about."""
+    if ENGINE == "postgres":
+        with fleet(folder) as made:
+            yield made
+    else:
+        with _settled(Fleet(folder, {"data": str(folder / "data")})) as made:
+            yield made
+
+
+@contextlib.contextmanager
+def _settled(made: Fleet) -> Iterator[Fleet]:
+    try:
         site = made.site("operator")
         (site.folder / "banks.json").write_text('[{"connector": "test_bank"}]')
         assert made.run(site, "migrate").returncode == 0
@@ -183,5 +220,3 @@ def fleet(folder: Path, environment: Mapping[str, str] = INSTALLED) -> Iterator[
             with contextlib.suppress(subprocess.TimeoutExpired):
                 machine.end()
             machine.process.kill()
-        database.remove()
-        shutil.rmtree(place, ignore_errors=True)

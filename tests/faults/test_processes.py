@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 from tests.cli.operator import HARBOUR, REDIRECT_URI
 from tests.faults.fleet import Fleet, Machine, fleet, until
 from tests.faults.receiver import listening
+from tests.faults.stream import Stream
 
 pytestmark = pytest.mark.engine("postgres")
 
@@ -65,30 +65,6 @@ def worker(ours: Fleet) -> Machine:
     return ours.start("worker", "worker")
 
 
-class Stream:
-    """Follows a payment at one machine, as an `EventSource` does."""
-
-    def __init__(self, machine: Machine, payment_id: int, token: str, after: int | None = None) -> None:
-        url = f"{machine.url}/live/{payment_id}/events?token={token}"
-        known = {} if after is None else {"last-event-id": str(after)}
-        self._client = httpx2.Client(trust_env=False, timeout=60)
-        self._answer = self._client.send(self._client.build_request("GET", url, headers=known), stream=True)
-        assert self._answer.status_code == 200
-        self._lines = self._answer.iter_lines()
-
-    def next(self, kind: str) -> dict[str, Any]:
-        """Return the next event of a kind."""
-        for line in self._lines:
-            if line.startswith("data: ") and (event := json.loads(line[6:]))["type"] == kind:
-                return dict(event)
-        raise AssertionError("the stream ended")
-
-    def close(self) -> None:
-        """Leave."""
-        self._answer.close()
-        self._client.close()
-
-
 @pytest.mark.usefixtures("worker")
 def test_who_follows_at_one_machine_hears_what_others_did(ours: Fleet, left: Machine, right: Machine) -> None:
     token = ours.token(left)
@@ -134,44 +110,6 @@ def test_a_machine_without_the_root_key_is_refused_and_makes_none(ours: Fleet) -
 
 def test_a_machine_says_that_it_is_ready(left: Machine) -> None:
     assert (left.get("/healthz").text, left.get("/readyz").text) == ("ok\n", "ready\n")
-
-
-def children_of(machine: Machine) -> dict[int, str]:
-    """Return the processes that a machine's process started, each with its command line."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == machine.process.pid:
-                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-    return found
-
-
-def test_processes_that_die_are_replaced_and_all_end_together(ours: Fleet) -> None:
-    machine = ours.start("many", "serve", workers=2)
-    first = children_of(machine)
-    assert sorted(line.split("child ")[1].split()[0] for line in first.values()) == ["web", "web", "work"]
-    for child in first:
-        os.kill(child, signal.SIGKILL)
-    until(lambda: len(children_of(machine)) == 3 and not children_of(machine).keys() & first)
-    assert machine.get("/readyz").status_code == 200
-    token = ours.token(machine)
-    payment_id = ours.create(machine, token)
-    ours.choose(machine, token, payment_id)
-    until(lambda: ours.state(machine, token, payment_id) == "done")
-    last = children_of(machine)
-    assert machine.end() == 0
-    assert not any(Path(f"/proc/{child}").exists() for child in last)
-
-
-def test_children_end_when_their_parent_was_killed(ours: Fleet) -> None:
-    machine = ours.start("orphans", "serve", workers=2)
-    last = children_of(machine)
-    machine.end(signal.SIGKILL)
-    until(lambda: not any(Path(f"/proc/{child}").exists() for child in last))
 
 
 def frozen(machine: Machine) -> bool:
@@ -287,7 +225,7 @@ def test_while_the_database_is_away_all_wait_and_then_go_on(tmp_path: Path) -> N
             assert answer.status_code == 503, (name, answer.text)
             assert "retry-after" in answer.headers, name
         assert machine.get("/healthz").status_code == 200
-        before = set(children_of(machine))
+        before = set(machine.children())
 
         ours.database.start()
         until(lambda: machine.get("/readyz").status_code == 200)
@@ -295,6 +233,6 @@ def test_while_the_database_is_away_all_wait_and_then_go_on(tmp_path: Path) -> N
         until(lambda: ours.state(machine, token, payment_id) == "done")
         assert follower.next("state")["state"] == "validating", "the stream outlived it"
         assert follower.next("state")["state"] == "done"
-        assert set(children_of(machine)) == before, "no process died of it"
+        assert set(machine.children()) == before, "no process died of it"
         assert "Traceback" not in machine.said
         assert '"status":500' not in machine.said

@@ -6,12 +6,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from opengiro.store.engines import Conflict, Write
+from opengiro.store.engines import Conflict, Unavailable, Write, sqlite
 from opengiro.store.engines.sqlite import Sqlite
+from opengiro.store.engines.turn import Turn
 from opengiro.store.migrate import migrate
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -125,6 +127,54 @@ async def test_a_reader_sees_what_was_acknowledged_and_never_what_was_not(
     assert await numbers(engine) == [1]
 
 
+async def test_while_another_program_writes_for_long_a_command_is_told_that_nothing_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE_S", 0.2)
+    engine = Sqlite(tmp_path / "opengiro.db")
+    await migrate(engine)
+    with closing(sqlite3.connect(tmp_path / "opengiro.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        told = await asyncio.gather(*(engine.commit([merchant(number)]) for number in (1, 2)), return_exceptions=True)
+        assert [type(one) for one in told] == [Unavailable, Unavailable]
+    await engine.commit([merchant(3)])
+    assert await numbers(engine) == [3]
+    await engine.close()
+
+
+async def test_who_waits_too_long_for_a_turn_is_told_that_nothing_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE_S", 0.2)
+    engine = Sqlite(tmp_path / "opengiro.db")
+    await migrate(engine)
+    turn = Turn(tmp_path / "opengiro.db")
+    with turn:
+        told = await asyncio.gather(*(engine.commit([merchant(number)]) for number in (1, 2)), return_exceptions=True)
+        assert [type(one) for one in told] == [Unavailable, Unavailable]
+        with pytest.raises(Unavailable):
+            await engine.script("CREATE TABLE never (one)")
+        assert await numbers(engine) == []
+        waits = asyncio.create_task(engine.commit([merchant(3)]))
+        await asyncio.sleep(0)
+    await waits
+    assert await numbers(engine) == [3]
+    turn.close()
+    await engine.close()
+
+
+async def test_closing_ends_though_the_turn_never_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE_S", 0.2)
+    engine, turn = Sqlite(tmp_path / "opengiro.db"), Turn(tmp_path / "opengiro.db")
+    with turn:
+        waits = asyncio.create_task(engine.commit([merchant(1)]))
+        await asyncio.sleep(0)
+        await engine.close()
+        with pytest.raises(Unavailable):
+            await waits
+    turn.close()
+
+
 async def test_a_reader_cannot_write(engine: Sqlite) -> None:
     with pytest.raises(sqlite3.OperationalError):
         await engine.fetch_text("DELETE FROM merchants", ())
@@ -133,7 +183,7 @@ async def test_a_reader_cannot_write(engine: Sqlite) -> None:
 async def test_migrations_are_applied_once_and_survive_a_restart(tmp_path: Path) -> None:
     first = Sqlite(tmp_path / "opengiro.db")
     applied = await migrate(first)
-    assert applied == sorted(applied)
+    assert applied == sorted(applied, key=lambda name: (name.split("_")[1] == "post", name))
     assert len(applied) >= 2
     await first.commit([merchant(1)])
     assert await migrate(first) == []
@@ -182,4 +232,41 @@ async def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path, ackno
     engine = Sqlite(path)
     assert seen <= set(await numbers(engine))
     assert await engine.fetch_text("PRAGMA integrity_check", ()) == [("ok",)]
+    await engine.close()
+
+
+RACER = """
+import asyncio, sys
+from pathlib import Path
+from opengiro.store.engines import Conflict, Write
+from opengiro.store.engines.sqlite import Sqlite
+
+async def one(engine, number):
+    try:
+        values = (number, f"shop-{number}", "Shop", "Shop SARL", "Europe/Paris", 0)
+        await engine.commit([Write("insert_merchant", values)])
+        print(number, flush=True)
+    except Conflict:
+        pass
+
+async def main():
+    engine = Sqlite(Path(sys.argv[1]), shared=True)
+    sys.stdin.read()
+    for start in range(1, 400, 8):
+        await asyncio.gather(*(one(engine, number) for number in range(start, start + 8)))
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_race_for_the_same_rows_win_each_once(tmp_path: Path, engine: Sqlite) -> None:
+    command = [sys.executable, "-c", RACER, str(tmp_path / "opengiro.db")]
+    racers = [
+        await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    printed = await asyncio.gather(*(racer.communicate() for racer in racers))
+    won = sorted(int(line) for lines, _ in printed for line in lines.split())
+    assert won == list(range(1, 401))
+    assert await numbers(engine) == won
     await engine.close()

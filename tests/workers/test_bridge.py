@@ -1,4 +1,4 @@
-"""Two processes on one PostgreSQL keep their memory in step; two cores stand for them here."""
+"""Two processes on one database keep their memory in step; two cores stand for them here."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from opengiro.workers.duty import Duty
 from tests import engines
 from tests.server import until
 
-pytestmark = pytest.mark.engine("postgres")
+pytestmark = pytest.mark.engine(*engines.ENGINES)
 
 SHOP = Merchant(merchant_id=7, domain="shop", name="Shop", legal_name="Shop SARL", zone="Europe/Paris")
 
 
 @pytest.fixture
 async def two(tmp_path: Path) -> AsyncIterator[tuple[Core, Core]]:
-    settings = Settings(data=tmp_path, database_url=engines.database_url(tmp_path))
+    settings = Settings(data=tmp_path, database_url=engines.database_url(tmp_path), workers=2)
     async with contextlib.AsyncExitStack() as stack:
         here = await stack.enter_async_context(open_core(settings))
         await here.store.merchants.save(SHOP, here.clock.real())
@@ -59,6 +59,7 @@ async def test_a_clock_moved_in_one_process_is_told_by_the_other(two: tuple[Core
     await until(lambda: follows(timedelta()))
 
 
+@pytest.mark.engine("postgres")
 async def test_a_connection_that_listens_is_made_again_and_all_are_rung(two: tuple[Core, Core]) -> None:
     here, there = two
     with there.bell.listen(SHOP.merchant_id, 5) as heard:

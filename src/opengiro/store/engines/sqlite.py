@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import queue
 import re
 import sqlite3
@@ -109,7 +110,8 @@ class Sqlite:
         await asyncio.to_thread(self._thread.join, _PATIENCE_S * 2)
         if self._looking:
             self._looking.cancel()
-        if self._thread.is_alive():  # it waits for a turn that does not come, with nothing left to write
+        if self._thread.is_alive():  # its turn does not come
+            self._give_up(before=math.inf)
             return
         self._writer.close()
         self._reader.close()
@@ -131,16 +133,19 @@ class Sqlite:
 
     def _look(self) -> None:
         """Tell those who waited too long that nothing was saved, and look again while somebody waits."""
-        patience = time.monotonic() - _PATIENCE_S
+        self._give_up(before=time.monotonic() - _PATIENCE_S)
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(_LOOK_S, self._look) if self._waiting else None
+
+    def _give_up(self, before: float) -> None:
+        """Save nothing of what was asked for before a moment, and say so."""
         late = []
         with contextlib.suppress(IndexError):  # the writer takes from the same end
-            while (job := self._waiting.popleft()).asked_at < patience:
+            while (job := self._waiting.popleft()).asked_at < before:
                 late.append(job)
             self._waiting.appendleft(job)
             self._more.put(item=True)  # meanwhile it may have found nothing
         _settle(late, [Unavailable("another process does not stop writing")] * len(late))
-        loop = asyncio.get_running_loop()
-        self._looking = loop.call_later(_LOOK_S, self._look) if self._waiting else None
 
     def _work(self) -> None:
         while self._more.get():
