@@ -18,6 +18,8 @@ _CHANCE_BITS = 12
 _TOKEN = re.compile(r"og_([0-9a-z]{1,13})_([A-Za-z0-9_-]{43})([0-9a-f]{8})", re.ASCII)
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [low + high for high in _BASE62 for low in _BASE62]
+_PREFIX_LENGTH = 27
 _LINK_LENGTH = 11
 _CLIENT_DIGITS = 6
 _MERCHANT_MAX = 2**63 - 1  # what a database counts; anybody can write a larger number with a right checksum
@@ -45,10 +47,10 @@ def guid7(at: datetime, chance: bytes) -> str:
 def reference_prefix(chance: bytes) -> str:
     """Return 27 base-62 characters that the end-to-end ids of one payment share (20 bytes of chance)."""
     number, text = int.from_bytes(chance[:20], "big"), ""
-    while len(text) < 27:
-        number, digit = divmod(number, 62)
-        text += _BASE62[digit]
-    return text
+    while len(text) < _PREFIX_LENGTH:  # two digits at a time: dividing a number of this size is what it costs
+        number, pair = divmod(number, 62 * 62)
+        text += _PAIRS[pair]
+    return text[:_PREFIX_LENGTH]
 
 
 def link_code(chance: Callable[[int], bytes]) -> str:
