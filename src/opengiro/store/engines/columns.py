@@ -31,12 +31,16 @@ class Columns:
     names: tuple[str, ...]
 
     def fill(self, commands: Sequence[Sequence[Write]]) -> list[Sequence[Any]]:
-        """Return the statement's parameters: the values of all commands, column by column."""
+        """Return the statement's parameters: the values of all commands, column by column.
+
+        A column without any value is left out: what one array lacks beside the others, the server takes as NULL.
+        """
         rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in self.names}
         for number, writes in enumerate(commands):
             for write in writes:
                 rows[write.name].append((*write.params, number) if is_guarded(self.names) else write.params)
-        return [column for name in self.names for column in zip(*rows[name], strict=True)]
+        columns = (column for name in self.names for column in zip(*rows[name], strict=True))
+        return [None if column.count(None) == len(column) else column for column in columns]
 
 
 def is_plain(sql: str) -> bool:
