@@ -27,7 +27,7 @@ TSC := node_modules/.installed
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(RUN) ## Make .venv with the newest usable Python and install OpenGiro into it
+install: $(RUN) ## Make .venv with the system's Python, or the newest usable one, and install OpenGiro into it
 
 demo: install ## Start everything on this machine: server, sandbox banks, demo shop
 	.venv/bin/opengiro dev
