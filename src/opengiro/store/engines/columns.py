@@ -30,7 +30,7 @@ class Columns:
     sql: str
     names: tuple[str, ...]
 
-    def fill(self, commands: Sequence[Sequence[Write]]) -> list[Sequence[Any]]:
+    def fill(self, commands: Sequence[Sequence[Write]]) -> list[Sequence[Any] | None]:
         """Return the statement's parameters: the values of all commands, column by column.
 
         A column without any value is left out: what one array lacks beside the others, the server takes as NULL.
