@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from opengiro.cli import Assembly, program
@@ -34,11 +35,12 @@ from opengiro.store.tokens_key import TokensKey
 from opengiro.store.vault import Vault, open_vault
 from opengiro.telemetry.journal import Journal
 from opengiro.telemetry.spans import begin as begin_tracing
+from opengiro.telemetry.tracebacks import told
 from opengiro.usecases import Core
 from opengiro.usecases.hold_house import Wish, settle_in
 from opengiro.web.api import Api, pages
 from opengiro.web.checkout.routes import checkout
-from opengiro.web.checkout.troubles import away_for_now, dead_end, turned_away
+from opengiro.web.checkout.troubles import Calm, away_for_now, dead_end, turned_away
 from opengiro.web.headers import SecurityHeaders
 from opengiro.web.health import health
 from opengiro.web.limits.gate import Gate
@@ -154,7 +156,7 @@ def web_app(core: Core, settings: Settings, more: Sequence[BaseRoute] = ()) -> A
         routes += [*dialect.pages(core), *pages(dialect)]
     https = settings.own_url.startswith("https:")
     troubles: dict[Any, Any] = {HTTPException: dead_end, Unavailable: away_for_now}
-    rest = Starlette(routes=routes, exception_handlers=troubles)
+    rest = Starlette(routes=routes, middleware=[Middleware(Calm)], exception_handlers=troubles)
     app = SecurityHeaders(Api(core, DIALECTS, rest), https=https)
     watch = Watch(app, names_of(routes, DIALECTS), _journal() if settings.log_requests else None)
     quotas = Quotas(settings.writes_per_s, settings.reads_per_s, settings.workers)
@@ -194,7 +196,7 @@ def log_as_json() -> None:
             _name_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(told),
             structlog.processors.JSONRenderer(),
         ]
     )

@@ -151,8 +151,58 @@ async def test_a_bug_is_logged_and_counted_without_what_was_sent(
     assert value(await scraped(house), "opengiro_faults_total") == before + 1
     told = capfd.readouterr().out
     assert '"request_id": ' in told
-    assert "burst" in told
+    assert "in burst" in told
     assert [one for one in (*CANARIES, token) if one in told] == []
+
+
+@pytest.mark.parametrize("path", ["/checkout/1-0123456789abcdef", "/abcdefghijk"])
+async def test_a_bug_behind_a_page_is_logged_counted_and_shown_calmly(
+    house: House,
+    logged: httpx2.AsyncClient,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    async def burst(*_: object) -> None:
+        raise LookupError("Zebulon")
+
+    before = value(await scraped(house), "opengiro_faults_total", wire="pages")
+    monkeypatch.setattr(house.core.store.engine, "fetch", burst)
+    answer = await logged.get(path)
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in answer.text
+    assert value(await scraped(house), "opengiro_faults_total", wire="pages") == before + 1
+    line = msgspec.json.decode(capfd.readouterr().out.partition("\n")[0])
+    assert (line["event"], line["request_id"]) == ("request failed", answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (ValueError(f"invalid literal: '{PAYER_IBAN}'"), "ValueError"),
+        (KeyError("Zebulon"), "KeyError"),
+        (UnicodeDecodeError("ascii", b"Quokka", 0, 1, "no"), "UnicodeDecodeError"),
+        (ExceptionGroup("Zebulon", [ValueError("Quokka"), LookupError(IBAN)]), "LookupError"),
+        (OSError(28, "No space left on device", "/canary"), "OSError: No space left on device"),
+    ],
+)
+async def test_a_traceback_tells_where_and_never_what_was_sent(
+    logged: httpx2.AsyncClient, capfd: pytest.CaptureFixture[str], trouble: Exception, said: str
+) -> None:
+    def burst() -> None:
+        try:
+            int(PAYER_IBAN[:2])
+        except ValueError:
+            raise trouble from LookupError(CANARIES[0])
+
+    try:
+        burst()
+    except type(trouble):
+        structlog.get_logger("test").exception("request failed")
+    told = capfd.readouterr().out
+    assert said in told
+    assert f"in {burst.__name__}" in told
+    assert [one for one in CANARIES if one in told] == []
 
 
 async def test_a_journey_is_counted(house: House, logged: httpx2.AsyncClient) -> None:

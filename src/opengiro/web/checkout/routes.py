@@ -12,14 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import structlog
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from opengiro.domain.banks import AskFields, Bank, Health, Redirect
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.refusals import Refusal, Refused
-from opengiro.store import Unavailable
 from opengiro.usecases.accept_terms import accept_terms, load_terms
 from opengiro.usecases.answer_bank import answer_fields
 from opengiro.usecases.cancel_payment import cancel_by_payer
@@ -37,7 +35,7 @@ from opengiro.web.checkout.handoff import doors, print_offer
 from opengiro.web.checkout.languages import Writer, likely_country
 from opengiro.web.checkout.pages import print_page, print_rows
 from opengiro.web.checkout.search import QUERY_LENGTH_MAX
-from opengiro.web.checkout.troubles import away_for_now, no_right, trouble_page
+from opengiro.web.checkout.troubles import no_right, trouble_page
 from opengiro.web.checkout.visit import base_of, keep_language, language_asked, language_of, own_handle, secret_of
 from opengiro.web.headers import page_headers
 
@@ -51,8 +49,6 @@ Farewell = Callable[[Checkout, str], str | None]
 
 None says that there is no way back: the page was opened by itself and can be closed.
 """
-
-_log = structlog.get_logger("opengiro.checkout")
 
 
 def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRoute]:
@@ -91,7 +87,7 @@ class Desk:
         self._curiosity = Curiosity(core)
 
     def guarded(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """Turn what goes wrong into a calm page that leads nowhere by itself."""
+        """Turn a refusal into a calm page that leads nowhere by itself."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -100,11 +96,6 @@ class Desk:
                 return no_right(request, refused.why)
             except FormFault:
                 return trouble_page(request, view.Trouble.FORM_STALE)
-            except Unavailable as away:
-                return away_for_now(request, away)
-            except Exception:  # noqa: BLE001  # the one place where a bug becomes a page; logged whole
-                _log.exception("checkout page failed", page=answer.__name__)
-                return trouble_page(request, view.Trouble.OURS, 500)
 
         return endpoint
 

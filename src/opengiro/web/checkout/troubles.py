@@ -8,21 +8,56 @@ from typing import TYPE_CHECKING
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.telemetry.meters import FAULTS
 from opengiro.web.checkout.pages import print_trouble
 from opengiro.web.checkout.view import Again, Trouble
 from opengiro.web.checkout.visit import language_of, secret_of
 from opengiro.web.headers import page_headers
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
+    from collections.abc import Awaitable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _AWAY_S = 2
 _SENT_TO = re.compile(r"(/checkout/[^/]+)/[a-z]+")
-_log = structlog.get_logger("opengiro.checkout")
+_log = structlog.get_logger("opengiro.pages")
+
+
+class Calm:
+    """Turns a bug behind any page into a calm one: it is logged once, counted, and told to nobody."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand around the routes of pages."""
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass the call on; a stream keeps nothing of ours in memory, and ends by itself."""
+        lasts = scope["type"] != "http" or scope["path"].startswith("/live/")
+        return (self._app if lasts else self._watched)(scope, receive, send)
+
+    async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except ClientDisconnect:
+            return
+        except Exception:
+            FAULTS.labels("pages").inc()
+            _log.exception("request failed")
+            if begun:
+                raise
+            await trouble_page(Request(scope), Trouble.OURS, 500)(scope, receive, send)
 
 
 async def dead_end(request: Request, fault: Exception) -> Response:
