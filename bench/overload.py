@@ -1,8 +1,9 @@
-"""Overload: five times what the server can do, one noisy merchant beside a quiet one, and how fast it recovers.
+"""Overload: five times what the server can do, how fast it recovers, and one noisy merchant beside a quiet one.
 
-`python -m bench.overload` starts `opengiro serve` in a folder of its own and prints a table and JSON. The peak is
-taken in a closed loop over 32 connections. The overload is an open loop: requests leave when their time has come,
-whether or not others were answered, and a latency counts from that time.
+`python -m bench.overload` starts `opengiro serve` on each engine and prints a table and JSON. Server and database have
+all processors but one, and whatever sends has that one, in every measurement alike: senders are other machines in
+life, and here would take from the server the more the more they send. Each round takes the peak, the overload and the
+time after it in turn, and shares are taken round by round.
 """
 
 from __future__ import annotations
@@ -10,269 +11,210 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import multiprocessing
+import math
 import os
-import select
-import socket
+import sys
 import tempfile
-import time
-from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.databases import SqliteFile
-from bench.figures import percentile
-from bench.loader import Job, Made, answer_size, endless, load
-from bench.site import Site
+from bench.flood import Heard, Wave, floods
+from bench.loader import Job, Tally, load
+from bench.places import Place, PostgresPlace, SqlitePlace
+from bench.site import Running, Site
 from bench.wire import creates
 
-CONNECTIONS_MAX = 1500
-"""So many may wait for an answer at a time; a request that finds none free counts as not sent."""
-
-_PATIENCE_S = 10
-_QUIET_PER_S = 16
-_QUOTA_PER_S = 20
-
-
-@dataclass(slots=True)
-class Flood:
-    """What an open loop saw. `timeline` holds, for each second, answers by kind and the slowest good one."""
-
-    offered_per_s: float
-    seconds: float
-    good: int = 0
-    shed: int = 0
-    bare: int = 0  #: refused without Retry-After, which must not be
-    other: Counter[str] = field(default_factory=Counter)
-    unsent: int = 0
-    lost: int = 0
-    latencies: list[float] = field(default_factory=list)
-    shed_latencies: list[float] = field(default_factory=list)
-    timeline: dict[int, Counter[str]] = field(default_factory=dict)
-
-    @property
-    def goodput(self) -> float:
-        """Good answers a second."""
-        return self.good / self.seconds
-
-    def p99_ms(self) -> float | None:
-        """The 99th percentile of the good answers."""
-        return percentile(self.latencies, 0.99) * 1000 if self.latencies else None
+_PEAK_CONNECTIONS = (32, 64)
+"""The peak is the better of these: the second is as many as a process works on at once."""
+_CALM_CONNECTIONS = 200
+_QUIET_PER_S = 50
+_QUOTA_PER_S = 50
+_CALM = 0.5
+"""The load after an overload, as a share of the peak."""
 
 
-class _Line:
-    __slots__ = ("buffer", "due", "socket")
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which processors serve, and which send."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.due = 0.0
-        self.buffer = b""
+    serving: frozenset[int]
+    sending: frozenset[int]
 
-
-class OpenLoop:
-    """Sends at a rate, come what may."""
-
-    def __init__(self, port: int, requests: Made, rate: float, seconds: float, connections: int) -> None:
-        """Open the connections first, so that the load begins at once."""
-        self._requests = endless(requests)
-        self._rate = rate
-        self._poll = select.epoll()
-        self._lines: dict[int, _Line] = {}
-        self._free: deque[_Line] = deque()
-        self._port = port
-        self.seen = Flood(rate, seconds)
-        for _ in range(connections):
-            self._free.append(self._open())
-        time.sleep(1)  # until all are accepted, so that it is the requests that are measured
-
-    def _open(self) -> _Line:
-        line = _Line(self._port)
-        self._lines[line.socket.fileno()] = line
-        self._poll.register(line.socket, select.EPOLLIN)
-        return line
-
-    def run(self) -> Flood:
-        """Send for the given time, then wait for what is still due."""
-        begun = time.perf_counter()
-        sent, ends = 0, begun + self.seen.seconds
-        while (now := time.perf_counter()) < ends:
-            owed = int((now - begun) * self._rate) - sent
-            for number in range(owed):
-                self._send(begun + (sent + number) / self._rate)
-            sent += owed
-            self._hear(begun, max(0.0, begun + (sent + 1) / self._rate - time.perf_counter()))
-        late = time.perf_counter() + _PATIENCE_S
-        while len(self._free) < len(self._lines) and time.perf_counter() < late:
-            self._hear(begun, 0.1)
-        self.seen.lost += len(self._lines) - len(self._free)
-        return self.seen
-
-    def _send(self, due: float) -> None:
-        if not self._free:
-            self.seen.unsent += 1
-            return
-        line = self._free.popleft()
-        line.due = due
-        line.socket.sendall(next(self._requests))
-
-    def _hear(self, begun: float, patience_s: float) -> None:
-        for number, _ in self._poll.poll(patience_s):
-            line = self._lines[number]
-            try:
-                data = line.socket.recv(65_536)
-            except OSError:
-                data = b""
-            if not data:
-                self.seen.lost += 1
-                self._poll.unregister(number)
-                del self._lines[number]
-                line.socket.close()
-                continue
-            line.buffer += data
-            size = answer_size(line.buffer)
-            if size is not None and len(line.buffer) >= size:
-                self._note(line.buffer, line.due, begun)
-                line.buffer = b""
-                self._free.append(line)
-
-    def _note(self, answer: bytes, due: float, begun: float) -> None:
-        """Count an answer."""
-        now = time.perf_counter()
-        status, seen = answer[9:12].decode(), self.seen
-        second = seen.timeline.setdefault(int(now - begun), Counter())
-        if status < "300":
-            seen.good += 1
-            seen.latencies.append(now - due)
-            second["good"] += 1
-            second["slowest_ms"] = max(second["slowest_ms"], int((now - due) * 1000))
-        elif status in {"429", "503"}:
-            seen.shed += 1
-            seen.shed_latencies.append(now - due)
-            seen.bare += b"\r\nretry-after: " not in answer
-            second["shed"] += 1
-        else:
-            seen.other[status] += 1
+    @classmethod
+    def apart(cls) -> Cores:
+        """Keep one for those who send; a machine with a single one has to share it."""
+        *others, last = sorted(os.sched_getaffinity(0))
+        return cls(frozenset(others or [last]), frozenset([last]))
 
 
-def flood(port: int, token: str, rate: float, seconds: float, connections: int = CONNECTIONS_MAX) -> Flood:
-    """Run an open loop in this process."""
-    return OpenLoop(port, creates(token), rate, seconds, connections).run()
-
-
-def floods(*jobs: tuple[int, str, float, float, int]) -> list[Flood]:
-    """Run open loops at the same time, each in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
-        return pool.starmap(flood, jobs)
+@contextlib.contextmanager
+def on(cores: frozenset[int]) -> Iterator[None]:
+    """Start on these processors whatever is started meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server and a token for each of its two merchants."""
+    """A running server, and a token for each of its two merchants."""
 
-    port: int
+    running: Running
     tokens: tuple[str, str]
-    process: int
+
+    def wave(self, per_s: float, seconds: float, merchant: int = 0, **more: int) -> Wave:
+        """Return a wave of payments of one merchant."""
+        return Wave(self.running.port, self.tokens[merchant], per_s, seconds, **more)
+
+    def peak(self, seconds: float) -> list[Tally]:
+        """Ask for the next whenever one is answered, and so never for more than it can do."""
+        made = creates(self.tokens[0])
+        return [load(Job(self.running.port, made, width, seconds=seconds)) for width in _PEAK_CONNECTIONS]
 
     def cpu_s(self) -> float:
-        """Return the processor time it has used."""
-        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the processor time that its processes have used; a database server counts for itself."""
+        ticks = 0
+        for pid in self.running.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def serving(**settings: int) -> Iterator[Server]:
-    """Serve from an empty folder, as an operator would."""
-    with tempfile.TemporaryDirectory(prefix="opengiro-overload-") as name:
-        database = SqliteFile(Path(name) / "data" / "opengiro.db")
-        site = Site(Path(name), database, settings={name: str(value) for name, value in settings.items()})
-        kites, boats = site.take_in("kites"), site.take_in("boats")
-        with site.serving() as running:
-            yield Server(running.port, (running.grant(kites), running.grant(boats)), running.process.pid)
+def serving(site: Site, neighbour: dict[str, Any], **settings: int) -> Iterator[Server]:
+    """Serve a site, as an operator would."""
+    site.settings = {name: str(value) for name, value in settings.items()}
+    with site.serving() as running:
+        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)))
 
 
-def overloaded(server: Server, seconds: float, factor: float) -> dict[str, Any]:
-    """Find the peak, offer a multiple of it, and watch the server come back."""
-    own = server.tokens[0]
+@dataclass(slots=True)
+class Rounds:
+    """What the rounds found, by name."""
+
+    found: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, **values: float) -> None:
+        """Add a round."""
+        for name, value in values.items():
+            self.found.setdefault(name, []).append(value)
+
+    def told(self) -> dict[str, Any]:
+        """Return each as its median, with the rounds it was taken from."""
+        return {name: {"median": median(values), "rounds": values} for name, values in self.found.items()}
+
+
+def overloaded(server: Server, rounds: int, seconds: float, factor: float) -> dict[str, Any]:
+    """Take the peak, offer a multiple of it, and watch the server come back."""
+    found = Rounds()
+    server.peak(1)  # what is done for the first time is done slowly
+    for _ in range(rounds):
+        _overload(server, found, seconds, factor)
+    return found.told()
+
+
+def _overload(server: Server, found: Rounds, seconds: float, factor: float) -> None:
+    """Take one round."""
     before = server.cpu_s()
-    tallies = [load(Job(server.port, creates(own), connections=32, seconds=seconds / 2)) for _ in range(3)]
-    peaks = [one.rate for one in tallies]
-    peak, cost = median(peaks), (server.cpu_s() - before) / sum(one.acknowledged for one in tallies)
-    calm = flood(server.port, own, peak / 2, seconds / 2, 200)
-    before = server.cpu_s()
-    storm = flood(server.port, own, peak * factor, seconds)
-    storm_cost = (server.cpu_s() - before) / max(1, storm.good)
-    after = flood(server.port, own, peak / 2, seconds, 200)
-    return {
-        "peak_per_s": round(peak),
-        "peaks": [round(one) for one in peaks],
-        "offered_per_s": round(peak * factor),
-        "goodput_per_s": round(storm.goodput),
-        "goodput_share": round(storm.goodput / peak, 3),
-        "goodput_share_of_cpu": round(cost / storm_cost, 3),  # what it would be if nobody else used the machine
-        "create_cpu_us": round(cost * 1e6),
-        "shed_cpu_us": round((storm_cost - cost) * storm.good / max(1, storm.shed) * 1e6),
-        "shed": storm.shed,
-        "shed_share": round(storm.shed / max(1, storm.shed + storm.good), 3),
-        "refused_without_retry_after": storm.bare,
-        "other_statuses": dict(storm.other),
-        "unsent": storm.unsent,
-        "lost": storm.lost,
-        "p99_good_ms": storm.p99_ms(),
-        "p99_shed_ms": percentile(storm.shed_latencies, 0.99) * 1000 if storm.shed_latencies else None,
-        "recovered_after_s": _recovered(after),
-        "half_load_p99_before_ms": calm.p99_ms(),
-        "half_load_p99_after_ms": after.p99_ms(),
-    }
+    peaks = server.peak(seconds / 2)
+    between = server.cpu_s()
+    peak = max(peaks, key=lambda one: one.rate)
+    (storm,) = floods([server.wave(peak.rate * factor, seconds)])
+    after = server.cpu_s()
+    (calm,) = floods([server.wave(peak.rate * _CALM, seconds / 2, connections=_CALM_CONNECTIONS)])
+    create_us = (between - before) / sum(one.acknowledged for one in peaks) * 1e6
+    shed_us = ((after - between) * 1e6 - create_us * storm.good) / max(1, storm.shed)
+    calm_from = calm.calm_from()
+    found.note(peak_per_s=peak.rate, offered_per_s=storm.offered_per_s, goodput_per_s=storm.per_s)
+    found.note(goodput_to_peak=storm.per_s / peak.rate, p99_to_peak=storm.ms(0.99) / peak.p99_ms)
+    found.note(p50_ms_at_peak=peak.p50_ms, p99_ms_at_peak=peak.p99_ms)
+    found.note(p50_ms_overloaded=storm.ms(0.5), p99_ms_overloaded=storm.ms(0.99), p99_ms_refused=storm.shed_ms(0.99))
+    found.note(recovered_after_s=math.inf if calm_from is None else calm_from, p99_ms_after=calm.ms(0.99))
+    found.note(create_cpu_us=create_us, shed_cpu_us=shed_us, sender_cpu_share=storm.cpu_s / storm.seconds)
+    found.note(shed=storm.shed, **_faults(storm))
 
 
-def _recovered(after: Flood) -> int | None:
-    """Return from which second on everything offered was answered well; None when that never came."""
-    bad = [second for second, seen in after.timeline.items() if seen["shed"]]
-    first = max(bad, default=-1) + 1
-    return first if first < after.seconds else None
+def neighbours(server: Server, rounds: int, seconds: float, factor: float) -> dict[str, Any]:
+    """Compare what a quiet merchant waits: alone, beside one that keeps to its quota, beside one that does not."""
+    found = Rounds()
+    server.peak(1)
+    quiet = server.wave(_QUIET_PER_S, seconds, merchant=1, connections=50)
+    within, above = (server.wave(rate, seconds, connections=200) for rate in (_QUOTA_PER_S, _QUOTA_PER_S * factor))
+    for _ in range(rounds):
+        (alone,) = floods([quiet])
+        kept, _ = floods([quiet, within])
+        beside, noisy = floods([quiet, above])
+        found.note(p50_ms_alone=alone.ms(0.5), p50_ms_beside=beside.ms(0.5))
+        found.note(p99_ms_alone=alone.ms(0.99), p99_ms_beside_quota=kept.ms(0.99), p99_ms_beside=beside.ms(0.99))
+        found.note(p99_to_alone=beside.ms(0.99) / alone.ms(0.99), p99_to_quota=beside.ms(0.99) / kept.ms(0.99))
+        found.note(quiet_refused=beside.shed, noisy_good_per_s=noisy.per_s, noisy_refused=noisy.shed, **_faults(noisy))
+    return found.told()
 
 
-def neighbours(server: Server, seconds: float, factor: float) -> dict[str, Any]:
-    """Compare a quiet merchant's p99 alone and beside one that asks for a multiple of its quota."""
-    quiet = (server.port, server.tokens[1], _QUIET_PER_S, seconds, 50)
-    noisy = (server.port, server.tokens[0], _QUOTA_PER_S * factor, seconds, 200)
-    rounds = [(floods(quiet)[0], *floods(quiet, noisy)) for _ in range(3)]
-    alone, beside = ([one[at].p99_ms() or 0.0 for one in rounds] for at in (0, 1))
-    return {
-        "quota_per_s": _QUOTA_PER_S,
-        "noisy_per_s": noisy[2],
-        "noisy_shed": sum(one[2].shed for one in rounds),
-        "noisy_good": sum(one[2].good for one in rounds),
-        "quiet_refused": sum(one[1].shed for one in rounds),
-        "alone_p99_ms": alone,
-        "beside_p99_ms": beside,
-        "ratio": round(median(beside) / median(alone), 2) if median(alone) else None,
-    }
+def _faults(heard: Heard) -> dict[str, float]:
+    """What should be nothing. Who finds no connection free was not refused early."""
+    other = heard.other.total()
+    return {"unsent": heard.unsent, "lost": heard.lost, "without_retry_after": heard.bare, "other_statuses": other}
+
+
+SCENARIOS: dict[str, tuple[Any, dict[str, int]]] = {
+    "overload": (overloaded, {}),
+    "neighbours": (neighbours, {"writes_per_s": _QUOTA_PER_S, "reads_per_s": _QUOTA_PER_S}),
+}
 
 
 def main() -> None:
-    """Run both and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--factor", type=float, default=5)
-    parser.add_argument("--only", choices=["overload", "neighbours"])
-    options = parser.parse_args()
-    found: dict[str, Any] = {}
-    if options.only != "neighbours":
-        with serving() as server:
-            found["overload"] = overloaded(server, options.seconds, options.factor)
-    if options.only != "overload":
-        with serving(writes_per_s=_QUOTA_PER_S, reads_per_s=_QUOTA_PER_S) as server:
-            found["neighbours"] = neighbours(server, options.seconds, 100)
-    for name, values in found.items():
-        print(name)  # noqa: T201
-        for key, value in values.items():
-            print(f"  {key:30} {value}")  # noqa: T201
-    print(json.dumps(found))  # noqa: T201
+    """Run on each engine and print what was found."""
+    given = _arguments()
+    cores, told = Cores.apart(), {}
+    with tempfile.TemporaryDirectory(prefix="opengiro-overload-", dir=given.folder) as name:
+        Path(name).chmod(0o755)  # a database server that may not be root has to get in
+        for engine in given.engine:
+            with on(cores.serving), _place(engine, Path(name), given.web_processes) as place:
+                neighbour = place.seed.take_in("boats")
+                told[engine] = {one: _run(one, place.seed, neighbour, cores, given) for one in given.only}
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+def _run(name: str, site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace) -> dict[str, Any]:
+    scenario, settings = SCENARIOS[name]
+    with serving(site, neighbour, **settings) as server, on(cores.sending):
+        found: dict[str, Any] = scenario(server, given.rounds, given.seconds, given.factor)
+    sys.stdout.write(f"{site.database.kind}: {name}\n")
+    for key, values in found.items():
+        rounds = " ".join(f"{value:.5g}" for value in values["rounds"])
+        sys.stdout.write(f"  {key:24} {values['median']:8.5g}   {rounds}\n")
+    sys.stdout.flush()
+    return found
+
+
+@contextlib.contextmanager
+def _place(engine: str, folder: Path, web_processes: int) -> Iterator[Place]:
+    """Start an engine, with the schema and one merchant in it."""
+    with contextlib.ExitStack() as stack:
+        place: Place = SqlitePlace(folder, web_processes)
+        if engine == "postgres":
+            place = stack.enter_context(PostgresPlace(folder, web_processes))
+        place.settle_in([{"connector": "test_bank"}])
+        yield place
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
+    parser.add_argument("--engine", nargs="+", choices=("postgres", "sqlite"), default=["postgres", "sqlite"])
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--web-processes", type=int, default=1, help="serve --workers")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8, help="how long each overload takes")
+    parser.add_argument("--factor", type=float, default=5, help="so many times the peak, or the quota")
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where databases are made: a real disk")  # noqa: S108
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
