@@ -148,8 +148,8 @@ def test_a_payer_goes_on_from_the_orders_page(page: Page, banq_shopper: Shopper,
 
 
 def test_a_link_that_cannot_be_had_is_said(page: Page, banq_shopper: Shopper) -> None:
-    with_widget(page, banq_shopper)
     page.route("**/generate-payment-link", lambda route: route.abort())
+    with_widget(page, banq_shopper)
     page.get_by_role("button", name="Pay with banq").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("Pay by the button above instead")
     assert problems(page) == []
