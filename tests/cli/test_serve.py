@@ -177,7 +177,8 @@ def test_a_check_makes_no_database(site: Site) -> None:
 
 @OF_A_FILE
 def test_a_check_for_production_names_all_that_is_unsafe(tmp_path: Path) -> None:
-    site = new_site(tmp_path, private_hosts=["*"])
+    loose = {"proxies": ["10.1.0.0/16", "0.0.0.0/0"], "hold": "never", "requests_at_once": 0}
+    site = new_site(tmp_path, private_hosts=["*"], **loose)
     site.banks(TEST_BANK, HARBOUR | {"base_url": "http://127.0.0.1:1/sandbox/harbour"})
     site.data.chmod(0o755)
     (site.data / "root.key").chmod(0o644)
@@ -185,6 +186,9 @@ def test_a_check_for_production_names_all_that_is_unsafe(tmp_path: Path) -> None
     for words in (
         "it has to be https",
         'private_hosts has "*"',
+        "proxies has 0.0.0.0/0",
+        'hold is "never"',
+        "requests_at_once is 0",
         "name a whole path",
         "`chmod 700 data`",
         "`chmod 600 data/root.key`",

@@ -9,6 +9,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -93,6 +94,12 @@ def _unsafe(settings: Settings) -> Iterator[str]:
         yield 'private_hosts has "*": whoever may register a webhook reaches every host of your network.'
     elif settings.private_hosts:
         yield f"private_hosts lets webhooks into your network: {', '.join(sorted(settings.private_hosts))}."
+    if everybody := [one for one in settings.proxies if ip_network(one).prefixlen == 0]:
+        yield f"proxies has {everybody[0]}: every visitor may claim any address, and banks are told that one."
+    if settings.hold == "never":
+        yield 'hold is "never": a copy or a restored backup would pay and tell a second time; use "copies".'
+    if not settings.requests_at_once:
+        yield "requests_at_once is 0: when too much comes at once, nothing is answered in time."
     if not settings.data.is_absolute():
         yield f"data is {settings.data}, which depends on the working folder: name a whole path."
 
