@@ -1,6 +1,6 @@
 """What keeps the memory of one process in step with the others: bells, movable clocks, and the bank directory.
 
-1. What rings here is collected for a few milliseconds and called out once; what others call out rings here.
+1. What rings here is called out at once, then what rang in the next few milliseconds; what others call out rings here.
 2. Each second it looks whether clocks or banks were changed elsewhere, and reads them again.
 3. Whatever was called out while nobody listened is lost. So everything is rung when listening begins again, and who
 follows a payment, delivers or observes looks by itself now and then.
@@ -65,12 +65,12 @@ class Bridge:
         """Call out what rang here; what cannot be said now is said when it can."""
         while True:
             await self._rang.wait()
-            await asyncio.sleep(_COLLECT_S)
             self._rang.clear()
             rung, self._rung = self._rung, {}
             try:
                 for text in _texts(rung):
                     await channel.call(f"{self._name} {text}")
+                await asyncio.sleep(_COLLECT_S)
             except Unavailable:
                 self._rung = rung | self._rung
                 self._rang.set()
