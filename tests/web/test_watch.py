@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opengiro.settings import Settings
 from opengiro.telemetry import spans
 from opengiro.web.metrics import look, metrics
-from opengiro.wiring import _journal, log_as_json, web_app
+from opengiro.wiring import DIALECTS, _journal, log_as_json, web_app
 from tests.server import IBAN, House, order, until
 
 PAYER_IBAN = "FR7630001007941234567890185"
@@ -233,6 +233,16 @@ async def test_a_journey_is_counted(house: House, logged: httpx2.AsyncClient) ->
     assert value(after, "opengiro_bank_health") > 1
     assert 'opengiro_build_info{engine="' in after
     assert 'method="BREW"' not in after
+
+
+async def test_what_alerts_wait_for_is_there_before_the_first_time(house: House) -> None:
+    page = await scraped(house)  # a counter that comes into being as 1 has never increased
+    wires = [dialect.name for dialect in DIALECTS] + ["pages"]
+    assert [wire for wire in wires if f'opengiro_faults_total{{wire="{wire}"}}' not in page] == []
+    banks = [bank.bank_id for bank in house.core.store.banks.all()]
+    assert [bank for bank in banks if f'opengiro_bank_unknown_statuses_total{{bank="{bank}"}}' not in page] == []
+    initiated = 'opengiro_bank_call_seconds_count{{bank="{}",operation="initiate",outcome="unknown"}}'
+    assert [bank for bank in banks if initiated.format(bank) not in page] == []
 
 
 async def test_a_database_that_is_away_leaves_the_other_meters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

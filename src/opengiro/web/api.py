@@ -75,6 +75,8 @@ class Api:
         self._rest = rest
         self._fixed: dict[str, _Place] = {}
         self._patterns: dict[int, list[tuple[re.Pattern[str], _Place]]] = {}
+        for dialect in dialects:
+            FAULTS.labels(dialect.name)  # so that the first one is an increase, which an alert waits for
         for place in _places(dialects):
             if "{" in place.path:
                 pattern = compile_path(place.path)[0]

@@ -16,7 +16,16 @@ from starlette.routing import Route
 from opengiro.domain.banks import Health
 from opengiro.domain.clock import to_us
 from opengiro.store.migrate import applied
-from opengiro.telemetry.meters import BANK_HEALTH, BUILD, DELIVERIES_DUE, DELIVERY_AGE, REGISTRY, UP
+from opengiro.telemetry.meters import (
+    BANK_CALLS,
+    BANK_HEALTH,
+    BANK_UNHEARD,
+    BUILD,
+    DELIVERIES_DUE,
+    DELIVERY_AGE,
+    REGISTRY,
+    UP,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -60,6 +69,9 @@ async def _look(core: Core) -> None:
     DELIVERY_AGE.set(0 if oldest_us is None else max(0, now_us - oldest_us) / 1_000_000)
     for bank in core.store.banks.all():
         BANK_HEALTH.labels(bank.bank_id).set(_HEALTH[bank.health])
+        # What an alert waits for has to be there before its first time: it asks for an increase.
+        BANK_UNHEARD.labels(bank.bank_id)
+        BANK_CALLS.labels(bank.bank_id, "initiate", "unknown")
     engine = core.store.engine
     schema = max((name for name in await applied(engine)), default="")
     BUILD.clear()

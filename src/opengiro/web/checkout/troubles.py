@@ -34,6 +34,7 @@ class Calm:
     def __init__(self, app: ASGIApp) -> None:
         """Stand around the routes of pages."""
         self._app = app
+        self._faults = FAULTS.labels("pages")
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the call on; a stream keeps nothing of ours in memory, and ends by itself."""
@@ -53,7 +54,7 @@ class Calm:
         except ClientDisconnect:
             return
         except Exception:
-            FAULTS.labels("pages").inc()
+            self._faults.inc()
             _log.exception("request failed")
             if begun:
                 raise
