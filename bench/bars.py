@@ -14,7 +14,7 @@ _GROWING = {"create": "creates", "read": "reads", "list": "lists", "newest": "li
 
 def bars(results: Results, sizes: Sequence[int]) -> list[Bar]:
     """Return every bar; one whose figures are absent has no value."""
-    create, half = "create.32", results.paired("webhook.half", "webhook.all")
+    create = "create.32"
     return [
         Bar(
             "creates on PostgreSQL to pgbench's one statement, 32 connections",
@@ -32,7 +32,7 @@ def bars(results: Results, sizes: Sequence[int]) -> list[Bar]:
         Bar(
             "webhook's first attempt, half of the endpoints dead, p99", results.value("webhook.half"), 250, _MOST, "ms"
         ),
-        Bar("the same to all endpoints healthy", half, 1.1, _MOST),
+        Bar("the same to all endpoints healthy", results.value("webhook.ratio"), 1.1, _MOST),
         Bar("bank says done to browser knows, p99", results.value("live.latency"), 100, _MOST, "ms"),
         Bar("memory of an idle stream", results.value("idle.memory"), 32, _MOST, "KiB"),
         *_growth(results, sizes),
