@@ -6,17 +6,14 @@ that page leads on to the bank or back to the shop by a refresh and a link.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from opengiro.domain.banks import AskFields, Bank, Health, Redirect
-from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.usecases.accept_terms import accept_terms, load_terms
 from opengiro.usecases.answer_bank import answer_fields
@@ -24,31 +21,26 @@ from opengiro.usecases.cancel_payment import cancel_by_payer
 from opengiro.usecases.choose_bank import ChooseBank, choose_bank
 from opengiro.usecases.grant_live_token import grant_page_token
 from opengiro.usecases.list_banks import list_banks
-from opengiro.usecases.open_checkout import Checkout, load_checkout, show_checkout
+from opengiro.usecases.open_checkout import Checkout, load_checkout
 from opengiro.usecases.return_from_bank import return_from_bank
 from opengiro.usecases.stop_recurring import stop_by_payer
 from opengiro.web.checkout import steps, view
 from opengiro.web.checkout.assets import asset_route
 from opengiro.web.checkout.curiosity import Curiosity
-from opengiro.web.checkout.forms import FormFault, form_token, read_asked, read_choice, read_form
+from opengiro.web.checkout.forms import FormFault, read_asked, read_choice, read_form
 from opengiro.web.checkout.handoff import doors, print_offer
 from opengiro.web.checkout.languages import Writer, likely_country
-from opengiro.web.checkout.pages import print_page, print_rows
+from opengiro.web.checkout.pages import print_rows
+from opengiro.web.checkout.printer import Farewell, Printer
 from opengiro.web.checkout.search import QUERY_LENGTH_MAX
 from opengiro.web.checkout.troubles import no_right, trouble_page
 from opengiro.web.checkout.visit import base_of, keep_language, language_asked, language_of, own_handle, secret_of
-from opengiro.web.headers import page_headers
+from opengiro.web.checkout.ways import after_refusal, lead_on, see
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from opengiro.usecases import Core, Standing
-
-Farewell = Callable[[Checkout, str], str | None]
-"""How a dialect words the way back: a checkout, and whether the payer `finished`, `cancelled` or leaves for `later`.
-
-None says that there is no way back: the page was opened by itself and can be closed.
-"""
+    from opengiro.usecases import Core
 
 
 def checkout(core: Core, farewells: Mapping[str, Farewell]) -> Sequence[BaseRoute]:
@@ -83,8 +75,8 @@ class Desk:
     def __init__(self, core: Core, farewells: Mapping[str, Farewell]) -> None:
         """Serve `core`'s checkouts."""
         self._core = core
-        self._farewells = farewells
         self._curiosity = Curiosity(core)
+        self._printer = Printer(core, farewells, self._curiosity)
 
     def guarded(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         """Turn a refusal into a calm page that leads nowhere by itself."""
@@ -105,37 +97,37 @@ class Desk:
         """Show the page for how the payment stands, or go back to the shop when the payer's part is over."""
         visit = await self._visit(request)
         if language := language_asked(request):
-            return keep_language(_see(visit), language)
+            return keep_language(see(visit), language)
         if steps.leaves(visit) and not steps.runs(visit):
-            return self._back_to_shop(request, visit)
+            return self._printer.back_to_shop(request, visit)
         page = (
             None
             if _wants_other_bank(request, visit)
             else steps.current(self._core, visit, returned="back" in request.query_params)
         )
         if isinstance(page, view.Outcome):
-            page = replace(await self._ended(visit, page), leaves_alone=True)
+            page = replace(await self._printer.ended(visit, page), leaves_alone=True)
         if isinstance(page, view.Standing):
-            page = replace(page, back=self._farewells[visit.session.dialect](visit, "finished"))
-        return self._print(request, visit, page or self._choice(request, visit))
+            page = replace(page, back=self._printer.way_back(visit, "finished"))
+        return self._printer.answer(request, visit, page or self._choice(request, visit))
 
     async def review(self, request: Request) -> Response:
         """Show what one bank will be asked."""
         visit = await self._visit(request)
         bank = self._offered(visit, request.path_params["bank_id"])
         if not steps.may_choose(visit) or _runs_at(visit, bank):
-            return _see(visit)
+            return see(visit)
         if bank.health is Health.DOWN:
-            return self._print(request, visit, self._choice(request, visit, failed=bank))
-        return self._print(request, visit, steps.review(self._core, visit, bank))
+            return self._printer.answer(request, visit, self._choice(request, visit, failed=bank))
+        return self._printer.answer(request, visit, steps.review(self._core, visit, bank))
 
     async def terms(self, request: Request) -> Response:
         """Show what the payer is asked to agree to."""
         visit = await self._visit(request)
         terms = await load_terms(self._core, visit.payment.merchant_id)
         if terms is None:
-            return _see(visit)
-        return self._print(request, visit, view.TermsText(terms.content, terms.language))
+            return see(visit)
+        return self._printer.answer(request, visit, view.TermsText(terms.content, terms.language))
 
     async def search(self, request: Request) -> Response:
         """Answer the search field while the payer types."""
@@ -150,16 +142,16 @@ class Desk:
         visit = await self._visit(request)
         attempt = steps.live(visit)
         if attempt is None or not isinstance(attempt.action, Redirect):
-            return _see(visit, sent=True)
-        return self._print(request, visit, view.GoToBank(self._core.bank(attempt.bank_id), attempt.action.url))
+            return see(visit, sent=True)
+        return self._printer.answer(request, visit, view.GoToBank(self._core.bank(attempt.bank_id), attempt.action.url))
 
     async def later(self, request: Request) -> Response:
         """Leave for the shop without changing anything."""
         visit = await self._visit(request)
         if steps.leaves(visit):
-            return self._back_to_shop(request, visit)
-        url = self._farewells[visit.session.dialect](visit, "later")
-        return RedirectResponse(url, 303) if url else _see(visit)
+            return self._printer.back_to_shop(request, visit)
+        url = self._printer.way_back(visit, "later")
+        return RedirectResponse(url, 303) if url else see(visit)
 
     async def status(self, request: Request) -> Response:
         """Tell a waiting page whether another page is due; the bank is asked while somebody waits."""
@@ -193,14 +185,14 @@ class Desk:
         visit, fields = await self._form(request)
         bank = self._offered(visit, fields.get("bank", ""))
         if steps.leaves(visit) or visit.payment.final:
-            return _see(visit, sent=True)
+            return see(visit, sent=True)
         page = steps.review(self._core, visit, bank)
         payer, complaints = read_choice(page, fields)
         values, wrong_values = read_asked(page.fields, fields)
         complaints |= wrong_values
         if complaints:
             wrong = replace(page, iban=fields.get("iban", "")[:64], values=fields, complaints=complaints)
-            return self._print(request, visit, wrong, 422)
+            return self._printer.answer(request, visit, wrong, 422)
         if visit.terms:
             await accept_terms(self._core, visit.payment, visit.terms.terms_id)
         command = ChooseBank(
@@ -218,32 +210,32 @@ class Desk:
         try:
             standing = await choose_bank(self._core, command)
         except Refused as refused:
-            return _after_refusal(visit, refused.why)
-        return _lead_on(visit, standing)
+            return after_refusal(visit, refused.why)
+        return lead_on(visit, standing)
 
     async def answer(self, request: Request) -> Response:
         """Give the bank what it asked for."""
         visit, fields = await self._form(request)
         attempt = steps.live(visit)
         if attempt is None or not isinstance(attempt.action, AskFields):
-            return _see(visit, sent=True)
+            return see(visit, sent=True)
         asked = attempt.action.fields
         values, complaints = read_asked(asked, fields)
         if complaints:
             bank = self._core.bank(attempt.bank_id)
             page = view.AnswerBank(bank=bank, fields=asked, values=values, complaints=complaints)
-            return self._print(request, visit, page, 422)
+            return self._printer.answer(request, visit, page, 422)
         try:
             standing = await answer_fields(self._core, visit.payment.merchant_id, visit.payment.payment_id, values)
         except Refused:
-            return _see(visit, sent=True)  # the bank stopped waiting for it meanwhile
-        return _lead_on(visit, standing)
+            return see(visit, sent=True)  # the bank stopped waiting for it meanwhile
+        return lead_on(visit, standing)
 
     async def check(self, request: Request) -> Response:
         """Ask the bank now."""
         visit, _ = await self._form(request)
         await self._curiosity.now(visit)
-        return _see(visit, sent=True)
+        return see(visit, sent=True)
 
     async def cancel(self, request: Request) -> Response:
         """Cancel, if it is certain that no money moves; otherwise say that it is not."""
@@ -251,8 +243,8 @@ class Desk:
         try:
             await cancel_by_payer(self._core, visit.payment.merchant_id, visit.payment.payment_id)
         except Refused:
-            return _see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
-        return _see(visit, sent=True)
+            return see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
+        return see(visit, sent=True)
 
     async def stop(self, request: Request) -> Response:
         """Stop a recurring payment; where the bank wants the payer's approval, lead on to it."""
@@ -261,8 +253,8 @@ class Desk:
         try:
             standing = await stop_by_payer(self._core, payment.merchant_id, payment.payment_id)
         except Refused:
-            return _see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
-        return _lead_on(visit, standing)
+            return see(visit, sent=True, notice=view.Notice.NOT_STOPPED)
+        return lead_on(visit, standing)
 
     async def back_from_bank(self, request: Request) -> Response:
         """Receive a payer from the bank, in whichever browser: ask the bank, then go on or show a receipt."""
@@ -277,8 +269,8 @@ class Desk:
             except Refused:
                 pass
             else:
-                return self._back_to_shop(request, visit) if steps.leaves(visit) else _see(visit, back=True)
-        return await self._receipt(request, standing, handle)
+                return self._printer.back_to_shop(request, visit) if steps.leaves(visit) else see(visit, back=True)
+        return await self._printer.receipt(request, standing, handle)
 
     async def nowhere(self, request: Request) -> Response:
         """Say that there is no such page."""
@@ -317,110 +309,11 @@ class Desk:
             return asked
         return likely_country(request.headers.get("accept-language", ""), offered, steps.home_country(visit))
 
-    async def _ended(self, visit: Checkout, page: view.Outcome) -> view.Outcome:
-        """Add the way back, and tell a payer who quit on our pages from one who refused at the bank."""
-        moves = await self._core.store.payments.moves(visit.payment.merchant_id, visit.payment.payment_id)
-        quit_here = moves[-1].trigger is Trigger.PAYER_CANCELLED
-        ending = view.Ending.CANCELLED if quit_here else page.ending
-        back = self._farewells[visit.session.dialect](visit, "cancelled" if quit_here else "finished")
-        return replace(page, ending=ending, back=back, reason=None if quit_here else page.reason)
-
-    def _back_to_shop(self, request: Request, visit: Checkout) -> Response:
-        url = self._farewells[visit.session.dialect](visit, "finished")
-        if url is None:
-            return _see(visit)
-        if "sent" in request.query_params:
-            return self._print(request, visit, view.GoToShop(url))
-        return RedirectResponse(url, 303)
-
-    async def _receipt(self, request: Request, standing: Standing, handle: str | None) -> Response:
-        """Show a browser without the session how the payment stands, and nothing to press but the way back."""
-        payment, sessions = standing.payment, self._core.store.sessions
-        session = await sessions.load(payment.merchant_id, handle) if handle else None
-        session = session or await sessions.latest(payment.merchant_id, payment.payment_id)
-        if session is None:
-            raise Refused(Refusal.NOT_FOUND)
-        visit = await show_checkout(self._core, session)
-        page = steps.current(self._core, visit)
-        if isinstance(page, view.Outcome):
-            page = await self._ended(visit, page)
-        elif isinstance(page, view.Standing):
-            page = replace(page, stopping=False)  # to approve that, the session is needed
-        else:
-            page = view.Watching(what=view.Watch.PROCESSING, bank=None, checked=visit.now)
-        return self._print(request, visit, page, own=False)
-
-    def _print(
-        self, request: Request, visit: Checkout, page: view.Page, status: int = 200, *, own: bool = True
-    ) -> Response:
-        nonce = secrets.token_urlsafe(16)
-        frame = self._frame(request, visit, own=own)
-        if isinstance(page, view.GoToBank | view.GoToShop | view.Outcome | view.Standing | view.Watching):
-            frame = replace(frame, may_cancel=False, may_leave=own and _lasts(page) and _has_shop(visit))
-        return Response(
-            print_page(page, frame, nonce),
-            status,
-            page_headers(nonce),
-            "text/html",
-            self._curiosity.later(visit) if own else None,
-        )
-
-    def _frame(self, request: Request, visit: Checkout, *, own: bool) -> view.Frame:
-        handle = visit.session.handle
-        return view.Frame(
-            language=language_of(request, visit),
-            zone=steps.zone_of(visit),
-            base=base_of(visit),
-            csrf=form_token(secret_of(request, handle) or "", handle) if own else "",
-            summary=steps.summary(visit),
-            may_cancel=own and steps.may_cancel(self._core, visit),
-            may_leave=own and steps.may_choose(visit) and _has_shop(visit),
-            test=steps.is_test(self._core, visit),
-            own=own,
-            step=steps.step_word(self._core, visit),
-            notice=_notice(request) or steps.notice(visit),
-        )
-
-
-def _lead_on(visit: Checkout, standing: Standing) -> Response:
-    """Go on after the bank was asked: out to it, or to the page for how the payment stands."""
-    attempt = standing.attempt
-    outside = attempt is not None and not standing.payment.final and isinstance(attempt.action, Redirect)
-    return RedirectResponse(base_of(visit) + "/go", 303) if outside else _see(visit, sent=True)
-
-
-def _after_refusal(visit: Checkout, why: Refusal) -> Response:
-    if why is Refusal.ATTEMPT_LIVE:
-        return _see(visit, sent=True, notice=view.Notice.BANK_BUSY)
-    if why in (Refusal.BANK_UNAVAILABLE, Refusal.BANK_DECLINED, Refusal.STATE_FORBIDS, Refusal.BANK_UNSUITABLE):
-        return _see(visit, sent=True, bank="other" if why is not Refusal.STATE_FORBIDS else None)
-    raise Refused(why)
-
-
-def _see(visit: Checkout, *, back: bool = False, sent: bool = False, **query: str | None) -> Response:
-    marks = {"back": "1" if back else None, "sent": "1" if sent else None, **query}
-    text = urlencode({name: value for name, value in marks.items() if value is not None})
-    return RedirectResponse(base_of(visit) + ("?" + text if text else ""), 303)
-
 
 def _wants_other_bank(request: Request, visit: Checkout) -> bool:
     """Whether the payer asked for the list of banks, by a link of ours or by searching in it."""
     asked = request.query_params.keys() & {"q", "country"} or request.query_params.get("bank") == "other"
     return bool(asked) and steps.may_choose(visit) and not visit.payment.bank_locked
-
-
-def _notice(request: Request) -> view.Notice | None:
-    asked = request.query_params.get("notice", "")
-    return view.Notice(asked) if asked in set(view.Notice) else None
-
-
-def _lasts(page: view.Page) -> bool:
-    """Whether a page may stay for longer than a payer waits: an unclear answer is cleared up within 20 minutes."""
-    return isinstance(page, view.Watching) and page.what is view.Watch.UNKNOWN
-
-
-def _has_shop(visit: Checkout) -> bool:
-    return visit.payment.redirect_uri is not None
 
 
 def _runs_at(visit: Checkout, bank: Bank) -> bool:
