@@ -96,6 +96,7 @@ class Core:
     tokens_key: TokensKey = field(default_factory=TokensKey)  #: signs access tokens that others can check
     logins: LoginGate = field(default_factory=LoginGate)  #: how often passwords may be tried
     data_ids: DataIds = field(default_factory=DataIds)  #: draws the ids of deliveries
+    failures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  #: so many are saved at a time
     bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
 
     @property

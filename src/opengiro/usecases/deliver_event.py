@@ -70,20 +70,27 @@ Send = Callable[[str, Mapping[str, str], bytes], Awaitable[Outcome]]
 
 
 class Facts:
-    """What events claimed together are told from: a payment is read once, however many endpoints hear of it."""
+    """What events claimed together are told from: each is read once, however many endpoints hear of it."""
 
     def __init__(self, core: Core) -> None:
         """Read nothing yet."""
         self._core = core
-        self._reads: dict[tuple[int, int], asyncio.Future[tuple[Payment, list[Move]]]] = {}
+        self._merchants: dict[int, asyncio.Future[Merchant]] = {}
+        self._payments: dict[tuple[int, int], asyncio.Future[tuple[Payment, list[Move]]]] = {}
 
-    async def of(self, merchant_id: int, payment_id: int) -> tuple[Payment, list[Move]]:
+    async def merchant(self, merchant_id: int) -> Merchant:
+        """Return a merchant."""
+        if merchant_id not in self._merchants:
+            self._merchants[merchant_id] = asyncio.ensure_future(self._core.merchant(merchant_id))
+        return await asyncio.shield(self._merchants[merchant_id])
+
+    async def payment(self, merchant_id: int, payment_id: int) -> tuple[Payment, list[Move]]:
         """Return a payment and its history."""
         key = (merchant_id, payment_id)
-        if key not in self._reads:
+        if key not in self._payments:
             payment, moves = self._core.payment(*key), self._core.store.payments.moves(*key)
-            self._reads[key] = asyncio.gather(payment, moves)
-        return await asyncio.shield(self._reads[key])
+            self._payments[key] = asyncio.gather(payment, moves)
+        return await asyncio.shield(self._payments[key])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ async def deliver_event(core: Core, claim: Claim, render: Render, send: Send) ->
     """Make one attempt; returns None when the claim was lost, and then nothing was saved."""
     try:
         delivery = await _fix_body(core, claim, render)
-        merchant = await core.merchant(delivery.merchant_id)
+        merchant = await claim.facts.merchant(delivery.merchant_id)
         headers, sent = _request(core, claim.endpoint, delivery, merchant)
         if core.clock.real() >= claim.until:
             return None  # we were frozen or starved; somebody else sends it
@@ -161,8 +168,8 @@ async def _fix_body(core: Core, claim: Claim, render: Render) -> Delivery:
 
 async def _event(core: Core, claim: Claim, data_id: int) -> Event:
     delivery, about = claim.delivery, claim.delivery.about
-    payment, moves = await claim.facts.of(delivery.merchant_id, delivery.payment_id)
-    merchant = await core.merchant(delivery.merchant_id)
+    payment, moves = await claim.facts.payment(delivery.merchant_id, delivery.payment_id)
+    merchant = await claim.facts.merchant(delivery.merchant_id)
     if about and about.occurrence is not None:
         return await _occurrence_event(core, merchant, payment, about, data_id)
     if about is None:
@@ -223,7 +230,8 @@ async def _keep(core: Core, claim: Claim, headers: Mapping[str, str], outcome: O
     if verdict.stage is Stage.DELIVERED:
         await _keep_success(core, claim, verdict, tried)
     else:
-        await _keep_failure(core, claim, verdict, tried)
+        async with core.failures:  # endpoints that hang fail in numbers, and nobody waits for what is saved of it
+            await _keep_failure(core, claim, verdict, tried)
 
 
 async def _keep_success(core: Core, claim: Claim, verdict: Verdict, tried: DeliveryTry) -> None:
