@@ -428,6 +428,27 @@ async def test_stopping_gives_back_what_is_in_flight_and_a_restart_delivers_it(t
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
 
 
+async def test_a_worker_that_stops_hears_the_answer_to_what_has_left(home: House) -> None:
+    stopping = asyncio.Event()
+
+    async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
+        await stopping.wait()
+        await answer(200)(request, writer)
+
+    async with sink(behave) as shop:
+        webhook = await home.webhook(shop.url)
+        await home.moved_payment()
+        worker = asyncio.create_task(home.worker().run())
+        await until(lambda: len(shop.requests) == 1)
+        worker.cancel()
+        await asyncio.sleep(0)
+        stopping.set()
+        await asyncio.gather(worker, return_exceptions=True)
+        await home.deliver()
+    assert len(shop.requests) == 1
+    assert len(await home.deliveries(webhook, Stage.DELIVERED)) == 1
+
+
 async def test_two_workers_never_make_the_same_attempt(home: House) -> None:
     async with sink() as shop:
         webhook = await home.webhook(shop.url)
