@@ -28,12 +28,7 @@ class _Spans:
 def begin(environment: Mapping[str, str]) -> bool:
     """Trace from now on if that is installed and the environment says where to; return whether it is so."""
     wanted = any(environment.get(name) for name in _ENDPOINTS)
-    off = (
-        environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none"
-    )
-    if not wanted or off or find_spec("opentelemetry") is None:
-        return False
-    if find_spec("opentelemetry.exporter") is None or find_spec("opentelemetry.exporter.otlp") is None:
+    if not wanted or _is_off(environment) or not _is_installed():
         return False
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  # an extra
         OTLPSpanExporter,
@@ -53,7 +48,7 @@ def _is_off(environment: Mapping[str, str]) -> bool:
 
 
 def _is_installed() -> bool:
-    return all(find_spec(name) for name in ("opentelemetry", "opentelemetry.exporter"))
+    return all(find_spec(name) for name in ("opentelemetry", "opentelemetry.exporter", "opentelemetry.exporter.otlp"))
 
 
 def trace_with(tracer: Tracer | None) -> None:

@@ -1,1 +1,1 @@
-"""What browsers see: the payer's pages, live status and the operators' console."""
+"""What browsers see: the payer's pages, live status, and the checkout inside a shop's page."""

@@ -21,9 +21,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 SELECT merchant_id, handle, secret_hash, payment_id, dialect, language, redirect_uri, client_state, expires_us
 FROM sessions WHERE merchant_id = $1 AND handle = $2;
 
--- name: update_session_language
-UPDATE sessions SET language = $3 WHERE merchant_id = $1 AND handle = $2;
-
 -- name: load_latest_session
 -- The checkout a payment was last opened in: where a payer who returns in another browser belongs.
 SELECT merchant_id, handle, secret_hash, payment_id, dialect, language, redirect_uri, client_state, expires_us
