@@ -61,6 +61,7 @@ class Job(msgspec.Struct):
     warm_s: float = 0.3
     seconds: float = 1.0
     host: str = "127.0.0.1"
+    spin: bool = False  #: look for answers without sleeping, which takes a whole processor and needs no waking
     keep: Literal["", "id", "seat"] = ""  #: what of each answer is wanted: a payment's id, or a live token and its id
 
 
@@ -143,9 +144,9 @@ class Loader:
 
     def _go(self, until: float, busy: int) -> int:
         """Answer every answer with the next request until then; return how many connections still wait."""
-        poll, opened, clock = self._poll.poll, self._open, time.perf_counter
+        poll, opened, clock, spin = self._poll.poll, self._open, time.perf_counter, self._job.spin
         while busy and clock() < until:
-            for number, _ in poll(max(0.0, until - clock())):
+            for number, _ in poll(0 if spin else max(0.0, until - clock())):
                 one = opened[number]
                 if self._take(one) and not self._send(one):
                     busy -= 1

@@ -2,8 +2,9 @@
 
 `python -m bench.overload` starts `opengiro serve` on each engine and prints a table and JSON. Server and database have
 all processors but one, and whatever sends has that one, in every measurement alike: senders are other machines in
-life, and here would take from the server the more the more they send. Each round takes the peak, the overload and the
-time after it in turn, and shares are taken round by round.
+life, and here would take from the server the more the more they send. For the same reason the sender of an overload
+spins: to wake one that sleeps costs the server more than to write an answer. Each round takes the peak, the overload
+and the time after it in turn, and shares are taken round by round.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.flood import Heard, Wave, floods
+from bench.flood import CONNECTIONS_MAX, Heard, Wave, floods
 from bench.loader import Job, Tally, load
 from bench.places import Place, PostgresPlace, SqlitePlace
 from bench.site import Running, Site
@@ -67,15 +68,17 @@ class Server:
 
     running: Running
     tokens: tuple[str, str]
+    spin: bool  #: whether senders spin
 
-    def wave(self, per_s: float, seconds: float, merchant: int = 0, **more: int) -> Wave:
+    def wave(self, per_s: float, seconds: float, merchant: int = 0, connections: int = CONNECTIONS_MAX) -> Wave:
         """Return a wave of payments of one merchant."""
-        return Wave(self.running.port, self.tokens[merchant], per_s, seconds, **more)
+        return Wave(self.running.port, self.tokens[merchant], per_s, seconds, connections, self.spin)
 
     def peak(self, seconds: float) -> list[Tally]:
         """Ask for the next whenever one is answered, and so never for more than it can do."""
         made = creates(self.tokens[0])
-        return [load(Job(self.running.port, made, width, seconds=seconds)) for width in _PEAK_CONNECTIONS]
+        jobs = [Job(self.running.port, made, width, seconds=seconds, spin=self.spin) for width in _PEAK_CONNECTIONS]
+        return [load(job) for job in jobs]
 
     def cpu_s(self) -> float:
         """Return the processor time that its processes have used; a database server counts for itself."""
@@ -87,11 +90,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(site: Site, neighbour: dict[str, Any], **settings: int) -> Iterator[Server]:
+def serving(site: Site, neighbour: dict[str, Any], *, spin: bool, **settings: int) -> Iterator[Server]:
     """Serve a site, as an operator would."""
     site.settings = {name: str(value) for name, value in settings.items()}
     with site.serving() as running:
-        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)))
+        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin)
 
 
 @dataclass(slots=True)
@@ -136,7 +139,7 @@ def _overload(server: Server, found: Rounds, seconds: float, factor: float) -> N
     found.note(p50_ms_at_peak=peak.p50_ms, p99_ms_at_peak=peak.p99_ms)
     found.note(p50_ms_overloaded=storm.ms(0.5), p99_ms_overloaded=storm.ms(0.99), p99_ms_refused=storm.shed_ms(0.99))
     found.note(recovered_after_s=math.inf if calm_from is None else calm_from, p99_ms_after=calm.ms(0.99))
-    found.note(create_cpu_us=create_us, shed_cpu_us=shed_us, sender_cpu_share=storm.cpu_s / storm.seconds)
+    found.note(create_cpu_us=create_us, shed_cpu_us=shed_us)
     found.note(shed=storm.shed, **_faults(storm))
 
 
@@ -167,6 +170,8 @@ SCENARIOS: dict[str, tuple[Any, dict[str, int]]] = {
     "overload": (overloaded, {}),
     "neighbours": (neighbours, {"writes_per_s": _QUOTA_PER_S, "reads_per_s": _QUOTA_PER_S}),
 }
+_ALONE = "overload"
+"""Where one sends at a time, and may spin."""
 
 
 def main() -> None:
@@ -184,7 +189,8 @@ def main() -> None:
 
 def _run(name: str, site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace) -> dict[str, Any]:
     scenario, settings = SCENARIOS[name]
-    with serving(site, neighbour, **settings) as server, on(cores.sending):
+    spin = name == _ALONE and cores.serving != cores.sending
+    with serving(site, neighbour, spin=spin, **settings) as server, on(cores.sending):
         found: dict[str, Any] = scenario(server, given.rounds, given.seconds, given.factor)
     sys.stdout.write(f"{site.database.kind}: {name}\n")
     for key, values in found.items():

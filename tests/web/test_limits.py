@@ -313,7 +313,11 @@ async def test_every_refusal_by_the_bytes_is_counted() -> None:
         for _ in range(3):
             gate.turn_away(PLAIN)
         await asyncio.sleep(0)
-    assert counted() - before == 6
+
+    async def all_counted() -> bool:
+        return counted() - before == 6
+
+    assert await until(all_counted)
 
 
 @pytest.mark.parametrize(

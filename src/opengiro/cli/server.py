@@ -235,7 +235,9 @@ class _Punctual(HttpToolsProtocol):
         self._begin()
 
     def data_received(self, data: bytes) -> None:
-        while data := self._pass_over(data):
+        if self._owed:
+            data = self._pass_over(data)
+        while data:
             away = self._turn_away(data) if self._is_idle() else None
             if away is None:
                 super().data_received(data)
@@ -243,6 +245,7 @@ class _Punctual(HttpToolsProtocol):
             answer, self._owed = away
             self._turned_away_at = self.loop.time()
             self.transport.write(answer)
+            data = self._pass_over(data)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close, unless something was turned away meanwhile: setting a timer for each would cost more than all else."""
@@ -258,8 +261,6 @@ class _Punctual(HttpToolsProtocol):
 
     def _pass_over(self, data: bytes) -> bytes:
         """Return what follows the request that was turned away: a body that comes later is no new request."""
-        if not self._owed:
-            return data
         rest = data[self._owed :]
         self._owed = max(0, self._owed - len(data))
         return rest

@@ -34,27 +34,26 @@ WAITS_S = (1, 2, 3)
 _METHODS = (b"GET", b"POST")
 """What most come with. HEAD is not among them: its answer has no body."""
 _LINE_MAX = 256
+_SHOWN_S = 0.1
 _MARK = 10**15
 """Stands in a prepared answer for the request's number, which has as many digits."""
 
 
 class Wording:
-    """How one path says that there is too much to do."""
+    """How one path says no for one reason."""
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_answers", "why")
 
-    def __init__(self, dialect: Dialect, headers: Mapping[str, str]) -> None:
-        """Prepare an answer for each reason and wait, cut where the request's number goes."""
+    def __init__(self, dialect: Dialect, why: Refusal, headers: Mapping[str, str]) -> None:
+        """Prepare an answer for each wait, cut where the request's number goes."""
         mark = b"%d" % _MARK
-        self._answers = {
-            why: [_written(dialect, why, wait_s, headers).split(mark) for wait_s in WAITS_S]
-            for why in (Refusal.OVERLOADED, Refusal.TOO_MANY_REQUESTS)
-        }
+        self._answers = [_written(dialect, why, wait_s, headers).split(mark) for wait_s in WAITS_S]
+        self.why = why.value
 
-    def answer(self, why: Refusal, turn: int) -> bytes:
+    def answer(self, turn: int) -> bytes:
         """Return the answer to a request, under a number of its own."""
         number = _MARK + random.getrandbits(51)  # it tells requests apart, and opens nothing
-        return (b"%d" % number).join(self._answers[why][turn % len(WAITS_S)])
+        return (b"%d" % number).join(self._answers[turn % len(WAITS_S)])
 
 
 class Doorstep:
@@ -62,7 +61,7 @@ class Doorstep:
 
     def __init__(
         self,
-        wordings: Mapping[bytes, Wording],
+        wordings: Mapping[bytes, tuple[Wording, Wording]],
         pressure: Pressure,
         quotas: Quotas,
         known: Mapping[int, int],
@@ -73,23 +72,25 @@ class Doorstep:
         self._quotas = quotas
         self._known = known
         self._turn = 0
-        self._room: int | None = None  #: for how many more, once this round has asked
-        self._charged: Counter[int] = Counter()
-        self._refused: Counter[Refusal] = Counter()
+        self._let_in = 0  #: since the loop came round last
+        self._charged: dict[int, int] = {}  #: by credential, since then
+        self._refused: Counter[str] = Counter()  #: and not yet shown to those who measure
 
     def turn_away(self, data: bytes) -> tuple[bytes, int] | None:
         """Return the answer to a request and how many bytes it has, or None when it should be looked at.
 
         The HTTP server asks with the bytes that came while nothing else of the connection is under way.
         """
-        wording = self._wording(data)
-        why = self._objection(data) if wording else None
-        length = size(data) if why else None
-        if wording is None or why is None or length is None:
+        wordings = self._wordings_of(data)
+        wording = self._objection(data, *wordings) if wordings else None
+        length = size(data) if wording else None
+        if wording is None or length is None:
             return None
         self._turn += 1
-        self._refused[why] += 1
-        return wording.answer(why, self._turn), length
+        if not self._refused:
+            asyncio.get_running_loop().call_later(_SHOWN_S, self._show)
+        self._refused[wording.why] += 1
+        return wording.answer(self._turn), length
 
     def has_charged(self, token: int) -> bool:
         """Whether a request with this credential was charged in this round; true once for each that was."""
@@ -98,20 +99,21 @@ class Doorstep:
             self._charged[token] = charged - 1
         return charged > 0
 
-    def _wording(self, data: bytes) -> Wording | None:
+    def _wordings_of(self, data: bytes) -> tuple[Wording, Wording] | None:
         end = data.find(b" HTTP/1.1\r\n", 0, _LINE_MAX)
         if end < 0:
             return None
         line = data[:end]
         return self._wordings.get(line) or self._wordings.get(line.partition(b"?")[0])
 
-    def _objection(self, data: bytes) -> Refusal | None:
-        room = self._begin_round() if self._room is None else self._room
-        if room <= 0:
-            return Refusal.OVERLOADED
+    def _objection(self, data: bytes, overloaded: Wording, above_quota: Wording) -> Wording | None:
+        if self._pressure.room(Urgency.NEW) <= self._let_in:
+            return overloaded
         if self._quotas.any and not self._charge(data):
-            return Refusal.TOO_MANY_REQUESTS
-        self._room = room - 1
+            return above_quota
+        if not self._let_in:
+            asyncio.get_running_loop().call_soon(self._come_round)
+        self._let_in += 1
         return None
 
     def _charge(self, data: bytes) -> bool:
@@ -120,28 +122,34 @@ class Doorstep:
         merchant_id = self._known.get(token)
         if merchant_id is None:
             return True
+        if not self._let_in:  # whoever was charged in the round before is with the gate by now
+            self._charged.clear()
         if self._quotas.take(merchant_id, monotonic(), writes=data.startswith(b"POST")):
             return False
-        self._charged[token] += 1
+        self._charged[token] = self._charged.get(token, 0) + 1
         return True
 
-    def _begin_round(self) -> int:
-        self._charged.clear()
-        asyncio.get_running_loop().call_soon(self._end_round)
-        return self._pressure.room(Urgency.NEW)
+    def _come_round(self) -> None:
+        """Leave it to the gate to count those who were let in: it is their turn now."""
+        self._let_in = 0
 
-    def _end_round(self) -> None:
-        """Look at the pressure anew next time, and put together what was refused: counting each would cost more."""
-        self._room = None
+    def _show(self) -> None:
+        """Put together what was refused: to count each where it is measured would cost more than to refuse it."""
         for why, number in self._refused.items():
             SHEDS.labels(why, Urgency.NEW.value).inc(number)
         self._refused.clear()
 
 
-def wordings(dialects: Sequence[Dialect], paths: Iterable[str], headers: Mapping[str, str]) -> dict[bytes, Wording]:
-    """Return how requests for these paths are refused, by how their first line begins."""
+def wordings(
+    dialects: Sequence[Dialect], paths: Iterable[str], headers: Mapping[str, str]
+) -> dict[bytes, tuple[Wording, Wording]]:
+    """Return how requests for these paths are refused when overloaded and above a quota, by how their line begins."""
+    overloaded, above_quota = Refusal.OVERLOADED, Refusal.TOO_MANY_REQUESTS
     return {
-        b"%s %s" % (method, path.encode()): Wording(dialect, headers)
+        b"%s %s" % (method, path.encode()): (
+            Wording(dialect, overloaded, headers),
+            Wording(dialect, above_quota, headers),
+        )
         for path in paths
         for dialect in dialects
         if path.startswith(f"{dialect.prefix}/")

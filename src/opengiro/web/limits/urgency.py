@@ -17,6 +17,8 @@ class Urgency(Enum):
     UNDER_WAY = "under_way"  #: about something that exists: a payer at the checkout, a bank's return, one payment
     FREE = "free"  #: health and live status, which have limits of their own or cost nothing
 
+    __hash__ = object.__hash__  # they are looked up for every request, and an enum's own way is slow
+
 
 def new_paths(dialects: Iterable[Dialect]) -> frozenset[str]:
     """Return the paths that name no thing that exists: what is asked for there is new."""
