@@ -135,7 +135,7 @@ def test_a_wrong_line_is_named_in_one_sentence(tmp_path: Path, line: str, said: 
     assert "\n" not in found
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "eighty"), ("PROT", "1"), ("DATA_FILE", "x"), ("WORKERS", "2")])
+@pytest.mark.parametrize(("name", "value"), [("PORT", "eighty"), ("PROT", "1"), ("DATA_FILE", "x"), ("WORKERS", "0")])
 def test_a_wrong_variable_is_named_in_one_sentence(tmp_path: Path, name: str, value: str) -> None:
     assert refusal(tmp_path, **{f"OPENGIRO_{name}": value}).startswith(f"OPENGIRO_{name} ")
 
