@@ -31,8 +31,8 @@ from bench.wire import creates
 _PEAK_CONNECTIONS = (32, 64)
 """The peak is the better of these: the second is as many as a process works on at once."""
 _CALM_CONNECTIONS = 200
-_QUIET_PER_S = 50
-_QUOTA_PER_S = 50
+_QUIET_PER_S = 100
+_QUOTA_PER_S = 150
 _CALM = 0.5
 """The load after an overload, as a share of the peak."""
 
@@ -130,7 +130,7 @@ def _overload(server: Server, found: Rounds, seconds: float, factor: float) -> N
     peak = max(peaks, key=lambda one: one.rate)
     (storm,) = floods([server.wave(peak.rate * factor, seconds)])
     after = server.cpu_s()
-    (calm,) = floods([server.wave(peak.rate * _CALM, seconds / 2, connections=_CALM_CONNECTIONS)])
+    (calm,) = floods([server.wave(peak.rate * _CALM, seconds, connections=_CALM_CONNECTIONS)])
     create_us = (between - before) / sum(one.acknowledged for one in peaks) * 1e6
     shed_us = ((after - between) * 1e6 - create_us * storm.good) / max(1, storm.shed)
     calm_from = calm.calm_from()
