@@ -49,10 +49,11 @@ WHERE (merchant_id, webhook_id, payment_id, ordinal) IN (
     SELECT d.merchant_id, d.webhook_id, d.payment_id, d.ordinal
     FROM /*sqlite*/ (SELECT $1 AS merchant_id, $2 AS webhook_id, $3 AS now_us) AS w CROSS JOIN /*end*/ deliveries d
     WHERE d.merchant_id = w.merchant_id AND d.webhook_id = w.webhook_id AND d.stage = 'waiting' AND d.due_us <= w.now_us
-        AND NOT EXISTS (
-            SELECT 1 FROM deliveries e
-            WHERE e.merchant_id = w.merchant_id AND e.webhook_id = w.webhook_id AND e.payment_id = d.payment_id
-                AND e.ordinal < d.ordinal AND e.stage IN ('waiting', 'sending'))
+        AND (
+            SELECT e.ordinal FROM deliveries e
+            WHERE e.merchant_id = d.merchant_id AND e.webhook_id = d.webhook_id AND e.payment_id = d.payment_id
+                AND e.ordinal < d.ordinal AND e.stage IN ('waiting', 'sending')
+            ORDER BY e.payment_id, e.ordinal LIMIT 1) IS NULL
     ORDER BY d.due_us, d.payment_id, d.ordinal
     LIMIT /*sqlite*/ $4 /*end*/ /*postgres w.room FOR UPDATE OF d SKIP LOCKED) AS one */)
     AND stage = 'waiting'

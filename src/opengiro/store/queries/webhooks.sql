@@ -66,7 +66,7 @@ SELECT COALESCE(MAX(webhook_id), 0) FROM webhooks WHERE merchant_id = $1;
 
 -- name: load_due_webhooks
 -- Endpoints that have something due and are not paused, on their merchants' clocks, and whether anything was given up
--- there; $1 is real time.
+-- there; $1 is real time. The earliest is asked for, since a planner would join EXISTS with all that waits anywhere.
 SELECT w.merchant_id, w.webhook_id, w.dialect, w.topic, w.url, w.auth_id, w.created_us, w.updated_us, w.disabled_us,
     w.failures, w.timeouts, w.pauses, w.paused_until_us, w.space_id, w.enabled, w.retries, w.kinds, a.sealed,
     EXISTS (
@@ -77,10 +77,10 @@ FROM webhooks w
     LEFT JOIN webhook_auths a ON a.merchant_id = w.merchant_id AND a.auth_id = w.auth_id
 WHERE w.deleted_us IS NULL AND w.disabled_us IS NULL AND w.enabled
     AND (w.paused_until_us IS NULL OR w.paused_until_us <= $1 + m.clock_offset_us)
-    AND EXISTS (
-        SELECT 1 FROM deliveries d
+    AND (
+        SELECT d.due_us FROM deliveries d
         WHERE d.merchant_id = w.merchant_id AND d.webhook_id = w.webhook_id AND d.stage = 'waiting'
-            AND d.due_us <= $1 + m.clock_offset_us);
+        ORDER BY d.due_us LIMIT 1) <= $1 + m.clock_offset_us;
 
 -- name: count_failure
 -- One more failure in a row; timeouts only count while nothing else comes between.
