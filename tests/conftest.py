@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import httpcore2
+import hypothesis
 import pytest
 
 from tests import engines
@@ -22,6 +23,10 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
 
 # Reading the machine's certificates takes longer than many a test; all clients of this process share them.
 httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
+
+# How long an example takes tells how busy the machine is, and nothing of us.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -88,7 +88,7 @@ class Fleet:
 
     folder: Path
     place: Mapping[str, str]  #: the setting that says where all of them keep everything
-    environment: Mapping[str, str] = INSTALLED  #: in which commands run, and machines unless told otherwise
+    environment: Mapping[str, str] = field(default_factory=dict)  #: of commands, and of machines unless told
     merchant: dict[str, Any] = field(default_factory=dict)
     machines: list[Machine] = field(default_factory=list)
     database: Server = field(init=False)  #: on PostgreSQL

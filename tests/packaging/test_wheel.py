@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
-import tarfile
 import tomllib
 from email.parser import Parser
 from pathlib import Path
@@ -84,7 +84,6 @@ def test_the_command_and_the_wheel_tell_one_version() -> None:
 
 def test_a_wheel_built_from_the_source_distribution_is_the_same(dist: Path, wheel: Path, tmp_path: Path) -> None:
     (sdist,) = dist.glob("opengiro-*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(sdist, tmp_path)
     build(tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path, "wheel")
     assert members(tmp_path / wheel.name) == members(wheel)
