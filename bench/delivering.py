@@ -134,6 +134,7 @@ def _follow_moves(scene: Scene, sink: Sink) -> None:
 
 def _measure(sink: Sink, side: Side, moves: int) -> list[float]:
     """Return the milliseconds from each move to its first arrival at each healthy endpoint."""
+    side.running.site.database.tidy()
     side.move(moves)
     first = _first_arrivals(sink, {f"/ok/{side.name}{at}" for at in range(HEALTHY)}, moves * HEALTHY)
     moved_at = side.moved_at()
