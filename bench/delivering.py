@@ -26,6 +26,8 @@ _MOVES_PER_S = 30
 """About a third of what the machine could do, so that nothing waits for a processor but by chance."""
 _TURNS = ("all", "half", "half", "all")
 """Whoever goes first in a round also goes last: what changes evenly meanwhile changes both alike."""
+_WARMING = 60
+"""So many moves each side makes before any counts: connections are made, statements prepared, tables learnt."""
 _DRAIN_S = 12
 _SOON_US = 2_000_000
 """Time for the database to save a backlog and to count it, before the worker may begin."""
@@ -122,7 +124,8 @@ def _follow_moves(scene: Scene, sink: Sink) -> None:
             stack.enter_context(_side(scene, sink, "all", dead=0)),
             stack.enter_context(_side(scene, sink, "half", dead=HEALTHY)),
         ]
-        sink.report()
+        for side in sides:
+            _measure(sink, side, _WARMING)
         for number in range(scene.plan.rounds):
             latencies: dict[str, list[float]] = {side.name: [] for side in sides}
             for name in _TURNS:
@@ -171,7 +174,7 @@ def _side(scene: Scene, sink: Sink, name: str, dead: int) -> Iterator[Side]:
     paths = [f"/ok/{name}{at}" for at in range(HEALTHY)] + [f"/hang/{name}{at}" for at in range(dead)]
     with twin(scene.main, f"hooks_{name}").serving() as running:
         _register(running, [sink.url(path) for path in paths])
-        made = payments(running, scene.plan.moves * scene.plan.rounds * _TURNS.count(name))
+        made = payments(running, _WARMING + scene.plan.moves * scene.plan.rounds * _TURNS.count(name))
         yield Side(name, running, made)
 
 
