@@ -137,9 +137,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", nargs="+", choices=("postgres", "sqlite"), default=["postgres", "sqlite"])
     parser.add_argument("--rounds", type=int, default=_DEFAULT.rounds, help="how often each measurement is taken")
     parser.add_argument("--seconds", type=float, default=_DEFAULT.seconds, help="how long each measurement takes")
-    parser.add_argument(
-        "--web-processes", type=int, default=_DEFAULT.web_processes, help="serve --workers"
-    )
+    parser.add_argument("--web-processes", type=int, default=_DEFAULT.web_processes, help="serve --workers")
     parser.add_argument("--streams", type=int, default=_DEFAULT.streams, help="how many browsers only wait")
     parser.add_argument("--small", action="store_true", help="no growth: 10 thousand payments only")
     parser.add_argument("--large", action="store_true", help="also 10 million payments, which takes half an hour")
