@@ -55,7 +55,8 @@ def program(assembly: Assembly) -> typer.Typer:
 
     _add_laptop(app, assembly)
     _add_processes(app, assembly)
-    _add_keeping(app, assembly)
+    _add_data(app)
+    _add_house(app, assembly)
     app.add_typer(_merchant(assembly), name="merchant")
     app.add_typer(_bank(assembly), name="bank")
     return app
@@ -118,7 +119,7 @@ def _add_processes(app: typer.Typer, assembly: Assembly) -> None:
         raise typer.Exit(run_child(assembly, Role(role), descriptors))
 
 
-def _add_keeping(app: typer.Typer, assembly: Assembly) -> None:
+def _add_data(app: typer.Typer) -> None:
     """Add what an operator does to the data."""
 
     @app.command()
@@ -142,6 +143,10 @@ def _add_keeping(app: typer.Typer, assembly: Assembly) -> None:
         from opengiro.cli.copy import run_copy  # noqa: PLC0415  # as above
 
         run_copy(_settings(config), from_, batch)
+
+
+def _add_house(app: typer.Typer, assembly: Assembly) -> None:
+    """Add what an operator asks of a house, or has it do."""
 
     @app.command()
     def hold(
