@@ -265,7 +265,7 @@ async def test_processes_that_race_for_the_same_rows_win_each_once(tmp_path: Pat
     racers = [
         await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)
     ]
-    printed = await asyncio.gather(*(racer.communicate() for racer in racers))
+    printed = await asyncio.gather(*(racer.communicate(b"") for racer in racers))
     won = sorted(int(line) for lines, _ in printed for line in lines.split())
     assert won == list(range(1, 401))
     assert await numbers(engine) == won
