@@ -90,9 +90,10 @@ async def test_one_turn_claims_for_each_endpoint_as_many_as_it_has_room_for(home
     assert all(claim.delivery.webhook_id == claim.webhook.webhook_id for claim in found)
 
 
-def test_no_id_is_drawn_twice_however_little_chance_there_is() -> None:
+@pytest.mark.parametrize("chance", [b"\x12\x34", b"\xff\xff"], ids=["amid a millisecond", "at its end"])
+def test_no_id_is_drawn_twice_however_little_chance_there_is(chance: bytes) -> None:
     ids = DataIds()
-    drawn = [ids.draw(SHOP.merchant_id, EPOCH.replace(year=2026), b"\x12\x34") for _ in range(1000)]
+    drawn = [ids.draw(SHOP.merchant_id, EPOCH.replace(year=2026), chance) for _ in range(1000)]
     assert len(set(drawn)) == 1000
 
 

@@ -21,9 +21,9 @@ class DataIds:
         self._last: dict[int, int] = {}
 
     def draw(self, merchant_id: int, at: datetime, chance: bytes) -> int:
-        """Return an id of that millisecond by chance, or the one after the last if that is of the same millisecond."""
+        """Return an id of that millisecond by chance, or the one after the last where that is not of an earlier one."""
         drawn, last = payment_id(at, chance), self._last.get(merchant_id, 0)
-        if last >> _MILLISECOND_BITS == drawn >> _MILLISECOND_BITS:
+        if last >> _MILLISECOND_BITS >= drawn >> _MILLISECOND_BITS:
             drawn = last + 1
         self._last[merchant_id] = drawn
         return drawn
