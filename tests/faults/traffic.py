@@ -17,6 +17,7 @@ import httpx2
 
 from opengiro.cli.directory import TEST_BANK_ID
 from tests.cli.operator import REDIRECT_URI
+from tests.faults.crew import Crew
 from tests.faults.fleet import Machine
 from tests.server import order
 
@@ -104,14 +105,11 @@ class Traffic:
     told: list[Told] = field(default_factory=list)
     paid: list[Paid] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _crew: Crew = field(default_factory=Crew)
 
     def start(self) -> None:
         """Set the clients to work."""
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
+        self._crew.start(self._run, CLIENTS)
 
     def more(self, payments: int) -> None:
         """Wait until so many more were paid, or something went wrong."""
@@ -123,15 +121,14 @@ class Traffic:
 
     def stop(self) -> None:
         """Let each client finish the payment it is at."""
-        self._over.set()
-        for thread in self._threads:
-            thread.join(_PATIENCE_S)
+        if not self._crew.stop(_PATIENCE_S):
+            self.wrong.append(f"{self.stage}: a client does not come to an end")
 
     def _run(self) -> None:
         with httpx2.Client(trust_env=False, timeout=30) as http:
             try:
                 for number in count():
-                    if self._over.is_set():
+                    if self._crew.over:
                         return
                     self._pay(http, f"Order {number}")
             except Exception:  # noqa: BLE001  # whatever it is, the story has to tell of it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 import urllib.parse
 import uuid
@@ -17,6 +16,7 @@ from typing import Any
 
 from tests.cli.laptop import IBAN
 from tests.cli.operator import REDIRECT_URI
+from tests.faults.crew import Crew
 
 CLIENTS = 8
 PACE_S = 0.02
@@ -24,6 +24,7 @@ PACE_S = 0.02
 AGAIN_S = 0.2
 """Shorter than any Retry-After, so that the end of an outage is seen soon."""
 TIMEOUT_S = 20.0
+_PATIENCE_S = 120
 
 
 class Outcome(StrEnum):
@@ -56,22 +57,16 @@ class Load:
     token: str
     pace_s: float = PACE_S
     told: list[Told] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _crew: Crew = field(default_factory=Crew)
 
     def start(self) -> None:
         """Set the clients to work."""
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
+        self._crew.start(self._run, CLIENTS)
 
     def stop(self) -> None:
         """Let each client finish the payment it is at."""
-        self._over.set()
-        for thread in self._threads:
-            thread.join(120)
-            if thread.is_alive():
-                raise TimeoutError(f"a client still waits for its payment and was told: {answers(self.told)}")
+        if not self._crew.stop(_PATIENCE_S):
+            raise TimeoutError(f"a client still waits for its payment and was told: {answers(self.told)}")
 
     def acked_since(self, moment: float) -> int:
         """Count payments asked for after a moment and promised since."""
@@ -79,7 +74,7 @@ class Load:
 
     def _run(self) -> None:
         caller = Caller(self.port, self.token)
-        while not self._over.is_set():
+        while not self._crew.over:
             key, patience = str(uuid.uuid4()), 600
             while patience:
                 told = caller.create(key)
