@@ -84,7 +84,7 @@ def _add(database: Database, vault: Vault, whole: Sequence[Model], stretch: Stre
     database.run(f"CREATE TABLE {_SEALED} (n BIGINT PRIMARY KEY, {', '.join(columns)})")
     database.insert(_SEALED, ["n", *secret], _seal_all(vault, secret, stretch))
     source = _source(database, stretch)
-    database.run(*(one.insert(database, _changes(database, one, whole), _since(one, source)) for one in whole))
+    database.pour(*(one.insert(database, _changes(database, one, whole), _since(one, source)) for one in whole))
     database.run(f"DROP TABLE {_SEALED}")
 
 
