@@ -1,4 +1,4 @@
-"""SQLite: one writer thread that shares each fsync among all commands that wait, and a reader beside it.
+"""SQLite: one writer thread that shares each wait for the disk among all commands, and a reader beside it.
 
 The batch is whatever queued while the last one committed, or while another process had its turn, so a lone command
 pays no delay. What one round of the event loop asks for is queued together: else the writer would take the first alone,
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from opengiro.store.engines import Conflict, Row, Unavailable, Write
 from opengiro.store.engines.turn import Turn
+from opengiro.store.engines.write_ahead_log import WriteAheadLog
 from opengiro.store.statements import statements
 from opengiro.telemetry.meters import BATCHES
 
@@ -66,6 +67,7 @@ class Sqlite:
         self._writer = _connect(path)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
+        self._log = WriteAheadLog(path, _connect)
         self._asked: list[_Job] = []
         self._waiting: deque[_Job] = deque()
         self._looking: asyncio.TimerHandle | None = None
@@ -101,6 +103,7 @@ class Sqlite:
             except sqlite3.Error:
                 self._roll_back()
                 raise
+        self._log.secure()
 
     async def close(self) -> None:
         """Let the writer finish what it accepted, then close."""
@@ -113,6 +116,7 @@ class Sqlite:
         if self._thread.is_alive():  # its turn does not come
             self._give_up(before=math.inf)
             return
+        await asyncio.to_thread(self._log.close)
         self._writer.close()
         self._reader.close()
         self._turn.close()
@@ -153,10 +157,19 @@ class Sqlite:
                 self._flush()
 
     def _flush(self) -> None:
-        """Have a turn: take what waits by then, and save it."""
+        """Have a turn: take what waits by then, and save it. Nobody hears of it before it is on the disk.
+
+        Nor of a conflict: what was in the way may have been saved by another process just now.
+        """
         with self._turn:
             batch = self._take()
             verdicts = self._save([job.writes for job in batch]) if batch else []
+        if not batch:
+            return
+        try:
+            self._log.secure(sum(len(job.writes) for job in batch))
+        except Unavailable as trouble:
+            verdicts = [trouble] * len(batch)
         _settle(batch, verdicts)
 
     def _take(self) -> list[_Job]:
@@ -233,7 +246,8 @@ class Sqlite:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA synchronous=NORMAL")  # what is in the log is on the disk before it gets into the file
+    connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA fullfsync=ON")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA busy_timeout={_PATIENCE_S * 1000:.0f}")
