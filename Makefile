@@ -35,6 +35,7 @@ demo: install ## Start everything on this machine: server, sandbox banks, demo s
 test: $(DEV) ## Install what the tests need and run them on both databases (ENGINE=sqlite, ARGS="-k word" narrow)
 	@tools/browser
 	@tools/postgres
+	@tools/strace
 	@for engine in $(ENGINES); do \
 	    echo "Tests on $$engine:"; \
 	    OPENGIRO_TEST_ENGINE=$$engine .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS) \
