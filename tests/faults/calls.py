@@ -20,6 +20,8 @@ UNKNOWN = frozenset(
 )
 """What changes files, too, and nobody here does; whoever begins to do so should be told that a drill cannot follow."""
 _STRACE = ("strace", "-f", "-y", "-qq", "-xx", "-s", "1000000", "-e", "signal=none", "--seccomp-bpf")
+_SYNC_US = 2000
+"""How much longer each sync takes, as if the disk were slow: more goes on meanwhile."""
 _CALL = re.compile(r"(\d+) +(\w+)\((.*?)(?: <unfinished \.\.\.>|\) += (\S+).*)")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*?)\) += (\S+).*")
 _QUOTED = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
@@ -48,8 +50,9 @@ def why_not() -> str:
 def record(command: Sequence[str], trace: Path, within_s: float) -> list[Call]:
     """Run a command and what it starts, and return what all of them asked for."""
     # The question mark: not every machine knows every call.
+    slow = f"inject={','.join(sorted(SYNCS))}:delay_enter={_SYNC_US}"
     names = "trace=" + ",".join(f"?{name}" for name in sorted(WRITES | SYNCS | OPENS | REMOVALS | UNKNOWN))
-    subprocess.run([*_STRACE, "-e", names, "-o", str(trace), *command], check=True, timeout=within_s)
+    subprocess.run([*_STRACE, "-e", names, "-e", slow, "-o", str(trace), *command], check=True, timeout=within_s)
     with trace.open() as lines:
         return parse(lines)
 

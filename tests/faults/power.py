@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -32,6 +32,8 @@ DATABASE, LOG, _NOTES = "opengiro.db", "opengiro.db-wal", "notes"
 _ASKED = "asked"
 _PAIRS, _LANES, _RIVALRY = 2, 4, 3
 """Pairs that follow each other, callers in each process, and which of their keys both processes of a pair ask for."""
+_STRETCH = 24
+"""For so many keys, again and again, one of a pair asks only for what it just saw of the other: all conflicts."""
 _KEYS_OF_ONE = 1_000_000
 _OFTEN = 100
 """Rows and pages after which the log is emptied and begun anew."""
@@ -101,9 +103,8 @@ class _Payer:
 
     async def _pay(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            owner = 2 * _PAIRS + self._pair if number % _RIVALRY == 0 else self._who
-            key = owner * _KEYS_OF_ONE + number
             read = await self._newest_of_the_other()
+            key = self._key(number, read)
             self._note(_ASKED, key)
             try:
                 await self._engine.commit(_writes(key))
@@ -112,6 +113,12 @@ class _Payer:
                 self._note("a conflict", key)
             if read is not None:
                 self._note("a read before a commit", read)
+
+    def _key(self, number: int, read: int | None) -> int:
+        if read is not None and self._who % 2 and number % (2 * _STRETCH) < _STRETCH:
+            return read
+        owner = 2 * _PAIRS + self._pair if number % _RIVALRY == 0 else self._who
+        return owner * _KEYS_OF_ONE + number
 
     async def _newest_of_the_other(self) -> int | None:
         first = (self._who ^ 1) * _KEYS_OF_ONE
@@ -173,11 +180,14 @@ def aftermath(story: Story, cuts: int, seed: int) -> Aftermath:
 
 
 def _moments(disk: Disk, notes: Sequence[tuple[int, str, int]], end: int) -> list[Sequence[int]]:
-    """Return just after somebody was told something, while the log becomes the database, and any moment."""
+    """Return just after somebody asked or was told, by kind; while the log becomes the database; and any moment."""
+    told = defaultdict(list)
+    for began, about, _ in notes:
+        told[about].append(began + 1)
     checkpoints = [call.began for file in disk.files(DATABASE) for call in (*file.writes, *file.syncs)]
     restarts = [call.began for file in disk.files(LOG) for call in file.writes if call.last == "0"]
     return [
-        [began + 1 for began, about, _ in notes if about != _ASKED],
+        *told.values(),
         [began + later for began in (*checkpoints, *restarts) for later in range(4)],
         range(end + 2),
     ]
