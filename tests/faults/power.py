@@ -149,9 +149,10 @@ def recorded(folder: Path, commits: int) -> Story:
     path = data / DATABASE
     asyncio.run(_make(path))
     before = {found.name: found.read_bytes() for found in data.glob(f"{DATABASE}*")}
-    start = '"$0" -c "$1" "$2" {who} "$3" & '
-    script = "; ".join("".join(start.format(who=2 * pair + one) for one in range(2)) + "wait" for pair in range(_PAIRS))
-    command = ["sh", "-c", f"cd {_ROOT} && {script}", sys.executable, _LOAD, str(path), str(commits)]
+    start = '"$0" -c "$1" "$2" {} "$3" &'
+    pair = f"{start} first=$!; {start} wait $! && wait $first"
+    script = " && ".join(['cd "$4"', *(f"{{ {pair.format(2 * at, 2 * at + 1)}; }}" for at in range(_PAIRS))])
+    command = ["sh", "-c", script, sys.executable, _LOAD, str(path), str(commits), str(_ROOT)]
     return Story(data, before, record(command, folder / "trace", _PATIENCE_S))
 
 
@@ -197,7 +198,7 @@ def _look(path: Path, notes: Sequence[tuple[str, int]], found: Aftermath) -> Non
     rows = []
     try:
         with closing(sqlite3.connect(path)) as database:
-            wrong = [row[0] for row in database.execute("PRAGMA integrity_check") if row != ("ok",)]
+            wrong = [row[0] for row in database.execute("PRAGMA integrity_check(1)") if row != ("ok",)]
             wrong += [f"{row[0]} refers to nothing" for row in database.execute("PRAGMA foreign_key_check")]
             rows = database.execute(_SAVED).fetchall()
     except sqlite3.DatabaseError as trouble:
