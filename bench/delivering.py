@@ -24,6 +24,7 @@ ENDPOINTS, HEALTHY = 20, 10
 GROUP = "webhooks"
 _MOVES_PER_S = 30
 """About a third of what the machine could do, so that nothing waits for a processor but by chance."""
+_OTHERS = {"all": "answer", "half": "hang"}
 _TURNS = ("all", "half", "half", "all")
 """Whoever goes first in a round also goes last: what changes evenly meanwhile changes both alike."""
 _WARMING = 60
@@ -115,14 +116,14 @@ class Side:
 
 
 def _follow_moves(scene: Scene, sink: Sink) -> None:
-    """Measure the time from a move to its first arrival at healthy endpoints, without and with as many dead ones.
+    """Measure the time from a move to its first arrival, while all endpoints are healthy and while half of them hang.
 
-    Both servers have the same number of healthy endpoints, so what differs between them is the dead ones alone.
+    Both servers have as many endpoints, and the same ten of them count, so the state of the others is all that differs.
     """
     with contextlib.ExitStack() as stack:
         sides = [
-            stack.enter_context(_side(scene, sink, "all", dead=0)),
-            stack.enter_context(_side(scene, sink, "half", dead=HEALTHY)),
+            stack.enter_context(_side(scene, sink, "all", others="ok")),
+            stack.enter_context(_side(scene, sink, "half", others="hang")),
         ]
         for side in sides:
             _measure(sink, side, _WARMING)
@@ -148,7 +149,7 @@ def _note(scene: Scene, latencies: Mapping[str, list[float]]) -> None:
     """Add a round: the latencies of both sides, and the ratio that what disturbed the round disturbs least."""
     for name, found in latencies.items():
         p50, p99 = p50_p99(found)
-        about = f"{HEALTHY} healthy endpoints" + (f" beside {HEALTHY} that hang" if name == "half" else "")
+        about = f"{HEALTHY} endpoints beside {ENDPOINTS - HEALTHY} that {_OTHERS[name]}"
         line = Figure(GROUP, f"move to first attempt, {about}", "ms p99")
         scene.results.note(f"webhook.{name}", line, p99, p50, p99)
     line = Figure(GROUP, "the second to the first, p99", "×")
@@ -170,8 +171,8 @@ def _first_arrivals(sink: Sink, paths: set[str], wanted: int) -> list[Arrival]:
 
 
 @contextlib.contextmanager
-def _side(scene: Scene, sink: Sink, name: str, dead: int) -> Iterator[Side]:
-    paths = [f"/ok/{name}{at}" for at in range(HEALTHY)] + [f"/hang/{name}{at}" for at in range(dead)]
+def _side(scene: Scene, sink: Sink, name: str, others: str) -> Iterator[Side]:
+    paths = [f"/{'ok' if at < HEALTHY else others}/{name}{at}" for at in range(ENDPOINTS)]
     with twin(scene.main, f"hooks_{name}").serving() as running:
         _register(running, [sink.url(path) for path in paths])
         made = payments(running, _WARMING + scene.plan.moves * scene.plan.rounds * _TURNS.count(name))

@@ -26,7 +26,7 @@ class Plan:
     sizes: tuple[int, ...] = (SMALL, BIG)
     streams: int = 10_000
     payers: int = 240  #: whose browsers wait for the bank's word
-    moves: int = 100  #: that webhooks tell of, in each turn of a round
+    moves: int = 150  #: that webhooks tell of, in each turn of a round
     backlog: int = 9_000  #: webhooks that wait to be sent
 
 
