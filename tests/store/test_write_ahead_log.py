@@ -98,6 +98,20 @@ async def test_a_conflict_too_is_told_only_when_what_was_in_the_way_is_on_the_di
         await wins
 
 
+async def test_what_another_process_saved_can_be_waited_for(tmp_path: Path, disk: Disk) -> None:
+    async with opened(tmp_path / "opengiro.db") as first, opened(tmp_path / "opengiro.db") as second:
+        gate, own = disk.stop(first), disk.stop(second)
+        waits = asyncio.create_task(first.commit([merchant(1)]))
+        await until_saved(second, 1)
+        secured = asyncio.create_task(second.secure())
+        await asyncio.sleep(0.1)
+        assert not secured.done()
+        own.set()
+        await secured
+        gate.set()
+        await waits
+
+
 async def test_after_the_disk_failed_once_nothing_is_promised_until_a_restart(tmp_path: Path, disk: Disk) -> None:
     async with opened(tmp_path / "opengiro.db") as engine:
         disk.broken = True

@@ -9,6 +9,7 @@ import pytest
 
 from opengiro.domain.payment import Payment
 from opengiro.domain.refusals import Refusal, Refused
+from opengiro.store import Unavailable
 from opengiro.store.answers import Answer, Claim, Receipt
 from opengiro.usecases.create_payment import create_payment
 from opengiro.usecases.recall_answer import claim_answer, forget_answers, keep_answer
@@ -55,6 +56,23 @@ async def test_fifty_calls_at_once_make_one_payment_and_get_one_answer(world: Wo
     answers = await asyncio.gather(*(create(world, receipt()) for _ in range(50)))
     assert len(set(answers)) == 1
     assert await payments(world) == 1
+
+
+async def test_an_answer_is_given_again_only_when_it_cannot_be_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await create(world, receipt())
+
+    async def away(_: object) -> None:
+        raise Unavailable("the disk did not take what was written")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.core.store.engine), "secure", away)
+        with pytest.raises(Unavailable):
+            await create(world, receipt())
+        with pytest.raises(Unavailable):
+            await claim_answer(world.core, receipt())
+    assert await create(world, receipt()) == answer
 
 
 async def test_another_body_is_refused_and_has_no_effect(world: World) -> None:

@@ -63,6 +63,10 @@ class Store:
         with measured(commands := list(writes)):
             return await self.engine.commit(commands)
 
+    async def secure(self) -> None:
+        """Return when nothing that was read until now can be lost any more."""
+        await self.engine.secure()
+
     async def prove_key(self) -> None:
         """Open something that is sealed, if anything is; raises `InvalidTag` when the root key is another's."""
         for merchant, _ in await self.merchants.all():

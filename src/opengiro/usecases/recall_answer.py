@@ -51,6 +51,7 @@ async def _load(core: Core, receipt: Receipt) -> Kept | None:
         raise Refused(Refusal.IDEMPOTENCY_KEY_REUSED)
     if kept.answer is None and core.clock.real() - kept.claimed_at < _FLIGHT_MAX:
         raise Refused(Refusal.IDEMPOTENCY_KEY_IN_FLIGHT, wait_s=_COME_BACK_S)
+    await core.store.secure()  # to give an answer again is to acknowledge again
     return kept
 
 

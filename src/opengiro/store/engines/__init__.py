@@ -39,6 +39,9 @@ class Engine(Protocol):
     async def commit(self, writes: Sequence[Write]) -> list[list[Row]]:
         """Run all statements in one durable transaction and return what each returned; raises `Conflict`."""
 
+    async def secure(self) -> None:
+        """Return when nothing that was read until now can be lost any more; raises `Unavailable`."""
+
     async def script(self, sql: str, *, apart: bool = False) -> None:
         """Run the statements of a migration in one transaction, or each by itself if they run `apart`."""
 

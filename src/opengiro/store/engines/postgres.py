@@ -85,6 +85,9 @@ class Postgres:
         """Return a connection that is the caller's alone, of the driver's own kind."""
         return await self._connections.open()
 
+    async def secure(self) -> None:
+        """Do nothing: what can be read here has been saved."""
+
     async def script(self, sql: str, *, apart: bool = False) -> None:
         """Run a migration beside traffic; of two at once one waits, and the ledger of migrations tells it the rest."""
         raw = await self.connect()  # of its own: an index may take longer than any command of ours

@@ -95,6 +95,10 @@ class Sqlite:
         self._asked.append(_Job(writes, done, time.monotonic()))
         return await done
 
+    async def secure(self) -> None:
+        """Wait for the disk: what another process saved is read before that process has waited for it."""
+        await asyncio.to_thread(self._log.secure)
+
     async def script(self, sql: str, *, apart: bool = False) -> None:  # noqa: ARG002  # no statement has to
         """Run a migration in one transaction; only before traffic."""
         async with self._turn.within(_PATIENCE_S):
