@@ -36,6 +36,7 @@ test: $(DEV) ## Install what the tests need and run them on both databases (ENGI
 	@tools/browser
 	@tools/postgres
 	@tools/strace
+	@tools/nginx
 	@for engine in $(ENGINES); do \
 	    echo "Tests on $$engine:"; \
 	    OPENGIRO_TEST_ENGINE=$$engine .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS) \

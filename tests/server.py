@@ -189,7 +189,7 @@ async def open_house(data: Path, clock: Clock | None = None, url: str | None = N
             credentials = [await _move_in(core, merchant) for merchant in (shop, shop, other)]
             banks = opengiro_sandbox.build(data, f"{settings.own_url}/sandbox", lambda: core.now(shop.merchant_id))
             app = web_app(core, settings, [Mount("/sandbox", banks)])
-            async with _serving(app, listener), httpx2.AsyncClient(timeout=30, trust_env=False) as http:
+            async with serving(app, listener), httpx2.AsyncClient(timeout=30, trust_env=False) as http:
                 yield House(
                     base_url=settings.own_url,
                     data=data,
@@ -273,7 +273,8 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an app on a listener for as long as the block lasts."""
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
     server = _Quiet(config)
     server.ended = asyncio.Event()
