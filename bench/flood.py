@@ -20,8 +20,12 @@ from bench.wire import creates
 CONNECTIONS_MAX = 1500
 """So many may wait for an answer at a time; a request that finds none free counts as not sent."""
 
+_RETRY_AFTER = (b"retry-after", b"Retry-After")
+"""As the server and nginx write it."""
 _PATIENCE_S = 10
 _SETTLE_S = 1
+_QUIET = 0.01
+"""A share so small may be refused by a server that is well: a disk that hesitates is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Wave:
 
 @dataclass(slots=True)
 class Heard:
-    """What came of a wave. `unquiet` holds the seconds in which something was refused."""
+    """What came of a wave. `answered` and `refused` count by the second in which the answer came."""
 
     seconds: float  #: how long it was sent
     good: int = 0
@@ -49,7 +53,8 @@ class Heard:
     lost: int = 0
     latencies: list[float] = field(default_factory=list)
     shed_latencies: list[float] = field(default_factory=list)
-    unquiet: set[int] = field(default_factory=set)
+    answered: Counter[int] = field(default_factory=Counter)
+    refused: Counter[int] = field(default_factory=Counter)
 
     @property
     def offered_per_s(self) -> float:
@@ -70,8 +75,9 @@ class Heard:
         return percentile(self.shed_latencies, share) * 1000 if self.shed_latencies else 0.0
 
     def calm_from(self) -> int | None:
-        """Return from which second on nothing was refused any more; None when that never came."""
-        first = max(self.unquiet, default=-1) + 1
+        """Return from which second on no more than one in a hundred was refused; None when that never came."""
+        unquiet = [at for at, number in self.refused.items() if number > _QUIET * (number + self.answered[at])]
+        first = max(unquiet, default=-1) + 1
         return first if first < self.seconds else None
 
 
@@ -161,12 +167,13 @@ class OpenLoop:
         now, status, heard = time.perf_counter(), answer[9:12], self._heard
         if status < b"300":
             heard.good += 1
+            heard.answered[int(now - begun)] += 1
             heard.latencies.append(now - due)
         elif status in {b"429", b"503"}:
             heard.shed += 1
             heard.shed_latencies.append(now - due)
-            heard.bare += b"\r\nretry-after: " not in answer
-            heard.unquiet.add(int(now - begun))
+            heard.bare += not any(b"\r\n%s: " % name in answer for name in _RETRY_AFTER)
+            heard.refused[int(now - begun)] += 1
         else:
             heard.other[status.decode()] += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,7 +56,7 @@ def test_each_answer_counts_for_what_it_is() -> None:
         heard = run(port, connections=5)
     assert (heard.shed, heard.bare, dict(heard.other)) == (2, 1, {"500": 1})
     assert heard.good == len(heard.latencies) == 7
-    assert heard.unquiet == {0}
+    assert (heard.refused, heard.answered) == ({0: 2}, {0: 7})
     assert heard.calm_from() is None
 
 
@@ -74,9 +75,14 @@ def test_a_connection_that_is_closed_instead_of_an_answer_is_lost() -> None:
         assert run(port).lost == 1
 
 
-@pytest.mark.parametrize(("unquiet", "calm"), [(set(), 0), ({0, 1}, 2), ({0, 3}, None)])
-def test_a_server_is_calm_from_the_first_second_on_that_no_refusal_follows(unquiet: set[int], calm: int | None) -> None:
-    assert Heard(4, unquiet=unquiet).calm_from() == calm
+@pytest.mark.parametrize(
+    ("refused", "calm"), [({}, 0), ({0: 50, 1: 2}, 2), ({0: 99, 2: 1}, 1), ({0: 2, 3: 2}, None), ({1: 1}, 0)]
+)
+def test_a_server_is_calm_when_no_more_than_one_in_a_hundred_is_refused(
+    refused: dict[int, int], calm: int | None
+) -> None:
+    answered = Counter({second: 100 - refused.get(second, 0) for second in range(4)})
+    assert Heard(4, answered=answered, refused=Counter(refused)).calm_from() == calm
 
 
 def test_rounds_are_told_one_by_one_with_their_median() -> None:
