@@ -17,7 +17,6 @@ from pathlib import Path
 from bench.bank import Banks, banking
 from bench.bars import bars
 from bench.chart import draw
-from bench.choosing import choose
 from bench.creating import create
 from bench.delivering import deliver
 from bench.figures import Results
@@ -32,7 +31,6 @@ from tests.postgres import binary
 ROOT = Path(__file__).parents[1]
 SCENARIOS: dict[str, Callable[[Scene], None]] = {
     "create": create,
-    "choose": choose,
     "webhooks": deliver,
     "live": follow,
     "idle": idle,

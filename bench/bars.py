@@ -9,7 +9,15 @@ from bench.places import NAMES
 from bench.plan import SMALL
 
 _LEAST, _MOST = Direction.AT_LEAST, Direction.AT_MOST
-_GROWING = {"create": "creates", "read": "reads", "list": "lists", "newest": "lists of the newest"}
+_GROWING = {
+    "create": "creates",
+    "read": "reads",
+    "list": "lists",
+    "newest": "lists of the newest",
+    "choose": "choices of a bank",
+    "deliver": "webhooks",
+}
+_SLOWING = {"tell": "first attempts of webhooks", "know": "browsers that know"}
 
 
 def bars(results: Results, sizes: Sequence[int]) -> list[Bar]:
@@ -53,3 +61,7 @@ def _growth(results: Results, sizes: Sequence[int]) -> Iterator[Bar]:
             for what, called in _GROWING.items():
                 ratio = results.paired(f"{kind}.{size}.{what}", f"{kind}.{SMALL}.{what}")
                 yield Bar(f"{called} on {name} at {size:,} payments to {SMALL:,}", ratio, 0.9, _LEAST)
+            for what, called in _SLOWING.items():
+                ratio = results.paired(f"{kind}.{size}.{what}", f"{kind}.{SMALL}.{what}")
+                if ratio is not None:
+                    yield Bar(f"time of {called} on {name} at {size:,} payments to {SMALL:,}", ratio, 1.1, _MOST)

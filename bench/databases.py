@@ -53,8 +53,8 @@ class Database(Protocol):
     def chance_bytes(self, number: str) -> str:
         """Return the SQL of 32 bytes without order; `number` may be what they follow from."""
 
-    def tidy(self) -> None:
-        """Do after a large change what the database would do by itself in time."""
+    def tidy(self, table: str = "") -> None:
+        """Do after a large change, of one table or of all, what the database would do by itself in time."""
 
 
 class SqliteFile:
@@ -114,7 +114,7 @@ class SqliteFile:
         """Return the SQL of 32 bytes without order."""
         return "randomblob(32)"
 
-    def tidy(self) -> None:
+    def tidy(self, table: str = "") -> None:  # noqa: ARG002  # the log is one for all
         """Empty the log into the file."""
         self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -188,12 +188,13 @@ class PostgresDatabase:
         """Return the SQL of 32 bytes without order."""
         return f"sha256(convert_to(CAST({number} AS TEXT), 'UTF8'))"
 
-    def tidy(self) -> None:
-        """Count what is there and write it out."""
+    def tidy(self, table: str = "") -> None:
+        """Count what is there; after a change of all tables also write it out."""
 
         async def tidy(opened: Any) -> None:
-            await opened.execute("VACUUM ANALYZE")
-            await opened.execute("CHECKPOINT")
+            await opened.execute(f"VACUUM ANALYZE {table}")
+            if not table:
+                await opened.execute("CHECKPOINT")
 
         self._do(tidy)
 

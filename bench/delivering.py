@@ -1,4 +1,4 @@
-"""Webhooks: how many a second leave a backlog, and how soon a move is told while half of the endpoints hang.
+"""Webhooks: how soon a move is told while half of the endpoints hang.
 
 The time of a move is that of its row, which was decided just before its commit: latencies here are a little too long.
 """
@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.crowd import payments
 from bench.figures import Figure, p50_p99
-from bench.filling import fill
-from bench.growing import finished_payment
-from bench.places import NAMES, Place, twin
-from bench.plan import SMALL, Scene
+from bench.places import twin
+from bench.plan import Scene
 from bench.sink import Arrival, Sink, sinking
-from bench.site import Running, Site
+from bench.site import Running
 from bench.wire import CANCEL
 
 ENDPOINTS, HEALTHY = 20, 10
@@ -29,69 +27,14 @@ _TURNS = ("all", "half", "half", "all")
 """Whoever goes first in a round also goes last: what changes evenly meanwhile changes both alike."""
 _WARMING = 60
 """So many moves each side makes before any counts: connections are made, statements prepared, tables learnt."""
-_DRAIN_S = 12
-_SOON_US = 2_000_000
-"""Time for the database to save a backlog and to count it, before the worker may begin."""
 _LAST_S = 20
 """How long webhooks may still come when the last move is made."""
 
 
 def deliver(scene: Scene) -> None:
-    """Measure both on the engine that production uses, and the backlog on the other one too."""
+    """Measure on the engine that production uses."""
     with sinking() as sink:
-        for place in scene.places:
-            _drain(scene, place, sink)
         _follow_moves(scene, sink)
-
-
-def _drain(scene: Scene, place: Place, sink: Sink) -> None:
-    """Let a backlog of deliveries loose on the worker, round after round."""
-    site = twin(place, "backlog")
-    with site.serving() as running:
-        whole = finished_payment(running)
-    fill(site, whole, SMALL)
-    share = scene.plan.backlog // scene.plan.rounds // ENDPOINTS
-    with site.serving() as running:
-        _register(running, [sink.url(f"/ok/{number}") for number in range(ENDPOINTS)])
-        for number in range(scene.plan.rounds):
-            _queue(site, share, number * share)
-            times = [one.at for one in _gather(sink, share * ENDPOINTS)]
-            _forget(site)
-            line = Figure(GROUP, f"{NAMES[place.kind]}, deliveries to {ENDPOINTS} endpoints", "/s")
-            scene.results.note(f"{place.kind}.deliveries", line, len(times) / (max(times) - min(times)))
-    scene.tell(f"webhooks: backlog on {place.kind}")
-
-
-def _queue(site: Site, count: int, after: int) -> None:
-    """Make the last move of so many finished payments due at every endpoint, soon, each at its own moment."""
-    due = time.time_ns() // 1000 + _SOON_US
-    chosen = (
-        f"SELECT merchant_id, payment_id, moved FROM payments ORDER BY payment_id DESC LIMIT {count} OFFSET {after}"
-    )
-    site.database.run(
-        "INSERT INTO deliveries (merchant_id, webhook_id, payment_id, ordinal, created_us, due_us) "
-        f"SELECT w.merchant_id, w.webhook_id, p.payment_id, p.moved, {due}, {due} + p.payment_id % 1000000 "
-        f"FROM webhooks w CROSS JOIN ({chosen}) AS p"
-    )
-    site.database.tidy()
-
-
-def _gather(sink: Sink, wanted: int) -> list[Arrival]:
-    """Return what came of a backlog until all of it has, or its time is over; raises `TimeoutError` for nothing."""
-    found: dict[tuple[str, int], Arrival] = {}
-    deadline = time.monotonic() + _DRAIN_S
-    while len(found) < wanted and time.monotonic() < deadline:
-        time.sleep(0.2)
-        for one in sink.report():
-            found.setdefault((one.path, one.payment_id), one)
-    if len(found) < 2:
-        raise TimeoutError(f"{len(found)} of {wanted} webhooks came within {_DRAIN_S} s")
-    return list(found.values())
-
-
-def _forget(site: Site) -> None:
-    """Drop what is left of a backlog, so that the next round begins like the first."""
-    site.database.run("DELETE FROM deliveries WHERE stage = 'waiting'")
 
 
 @dataclass(slots=True)
@@ -109,10 +52,11 @@ class Side:
             time.sleep(max(0.0, begun + number / _MOVES_PER_S - time.monotonic()))
             self.running.call("POST", f"/payments/{self.waiting.pop()}", CANCEL)
 
-    def moved_at(self) -> Mapping[int, float]:
-        """Return when each payment moved, in seconds since 1970."""
-        rows = self.running.site.database.rows("SELECT payment_id, at_us FROM moves WHERE ordinal = 1")
-        return {payment_id: at_us / 1e6 for payment_id, at_us in rows}
+    def moved_at(self, payments: Iterable[int]) -> Mapping[int, float]:
+        """Return when these payments moved, in seconds since 1970."""
+        chosen = ", ".join(map(str, payments))
+        sql = f"SELECT payment_id, at_us FROM moves WHERE ordinal = 1 AND payment_id IN ({chosen})"
+        return {payment_id: at_us / 1e6 for payment_id, at_us in self.running.site.database.rows(sql)}
 
 
 def _follow_moves(scene: Scene, sink: Sink) -> None:
@@ -126,22 +70,22 @@ def _follow_moves(scene: Scene, sink: Sink) -> None:
             stack.enter_context(_side(scene, sink, "half", others="hang")),
         ]
         for side in sides:
-            _measure(sink, side, _WARMING)
+            measure(sink, side, _WARMING)
         for number in range(scene.plan.rounds):
             latencies: dict[str, list[float]] = {side.name: [] for side in sides}
             for name in _TURNS:
                 (side,) = (one for one in sides if one.name == name)
-                latencies[name] += _measure(sink, side, scene.plan.moves)
+                side.running.site.database.tidy()
+                latencies[name] += measure(sink, side, scene.plan.moves)
             _note(scene, latencies)
             scene.tell(f"webhooks: round {number + 1} of {scene.plan.rounds}")
 
 
-def _measure(sink: Sink, side: Side, moves: int) -> list[float]:
+def measure(sink: Sink, side: Side, moves: int) -> list[float]:
     """Return the milliseconds from each move to its first arrival at each healthy endpoint."""
-    side.running.site.database.tidy()
     side.move(moves)
     first = _first_arrivals(sink, {f"/ok/{side.name}{at}" for at in range(HEALTHY)}, moves * HEALTHY)
-    moved_at = side.moved_at()
+    moved_at = side.moved_at({one.payment_id for one in first})
     return [(one.at - moved_at[one.payment_id]) * 1000 for one in first]
 
 
@@ -172,13 +116,14 @@ def _first_arrivals(sink: Sink, paths: set[str], wanted: int) -> list[Arrival]:
 
 @contextlib.contextmanager
 def _side(scene: Scene, sink: Sink, name: str, others: str) -> Iterator[Side]:
-    paths = [f"/{'ok' if at < HEALTHY else others}/{name}{at}" for at in range(ENDPOINTS)]
     with twin(scene.main, f"hooks_{name}").serving() as running:
-        _register(running, [sink.url(path) for path in paths])
+        register(sink, running, name, others)
         made = payments(running, _WARMING + scene.plan.moves * scene.plan.rounds * _TURNS.count(name))
         yield Side(name, running, made)
 
 
-def _register(running: Running, urls: list[str]) -> None:
-    for url in urls:
+def register(sink: Sink, running: Running, name: str, others: str = "ok") -> None:
+    """Have all endpoints told of every move; the first are healthy."""
+    for at in range(ENDPOINTS):
+        url = sink.url(f"/{'ok' if at < HEALTHY else others}/{name}{at}")
         running.configure("POST", "/webhooks", {"url": url, "event": "PAYMENT_STATE_UPDATED"})

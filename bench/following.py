@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from bench.bank import CODE
 from bench.crowd import payments, seats
 from bench.figures import Figure, p50_p99
-from bench.growing import bank_id
 from bench.places import twin
 from bench.plan import Scene
 from bench.site import Running
@@ -32,20 +31,24 @@ _TICKS_PER_S = 100
 def follow(scene: Scene) -> None:
     """Let payers approve at a sandbox bank while their browsers follow, and see when each browser knows."""
     with twin(scene.main, "follow").serving() as running:
-        bank = bank_id(running, CODE)
-        made = payments(running, scene.plan.payers)
-        following = seats(running, made)
-        knew = asyncio.run(_all_pay(running, bank, following))
-    said = scene.banks.said_done()
-    latencies = [(at - said[bank_payment]) * 1000 for bank_payment, at in knew if bank_payment in said]
-    if len(latencies) < len(following):
-        raise RuntimeError(f"{len(latencies)} of {len(following)} browsers were told that their payment is done")
+        latencies = knowing(scene, running, scene.plan.payers)
     line = Figure(GROUP, f"bank says done to browser knows, {len(latencies)} payers", "ms p99")
     # The samples in thirds are the rounds.
     for third in range(3):
         p50, p99 = p50_p99(latencies[third::3])
         scene.results.note("live.latency", line, p99, p50, p99)
     scene.tell("live status: browsers know")
+
+
+def knowing(scene: Scene, running: Running, payers: int) -> list[float]:
+    """Let so many pay, and return how many milliseconds each browser knew later than the bank."""
+    following = seats(running, payments(running, payers))
+    knew = asyncio.run(_all_pay(running, running.bank_id(CODE), following))
+    said = scene.banks.said_done()
+    latencies = [(at - said[bank_payment]) * 1000 for bank_payment, at in knew if bank_payment in said]
+    if len(latencies) < payers:
+        raise RuntimeError(f"{len(latencies)} of {payers} browsers were told that their payment is done")
+    return latencies
 
 
 async def _all_pay(running: Running, bank: str, following: Sequence[tuple[int, str]]) -> list[tuple[str, float]]:

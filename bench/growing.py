@@ -1,28 +1,39 @@
-"""Reads, lists and creates over databases of different sizes, side by side: what grows with the number of payments?"""
+"""All of it over databases of different sizes, side by side: what grows with the number of payments?"""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bench.figures import Figure
+from bench.bank import CODE
+from bench.crowd import payments
+from bench.delivering import ENDPOINTS, Side, measure, register
+from bench.draining import drain
+from bench.figures import Figure, p50_p99
 from bench.filling import fill
+from bench.following import knowing
 from bench.loader import Job, load
 from bench.places import NAMES, Place, twin
 from bench.plan import SMALL, Scene
 from bench.rows import Model, models
+from bench.sink import Sink, sinking
 from bench.site import ZONE, Running, Site
-from bench.wire import PAYMENT, choice, creates, listing, reads, tokens
+from bench.wire import PAYMENT, choice, choices, creates, listing, reads, tokens
 
 CONNECTIONS = 32
-LISTERS = 8
+FEW = 8
 _PATIENCE_S = 60
+_CHOICES_PER_S = 600
+"""More than the sandbox bank takes, so payments never run out before the time."""
+_MOVES = 60
+_PAYERS = 40
+REQUESTS = ("create", "read", "list", "newest", "token", "choose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,45 +45,81 @@ class Grown:
     running: Running
     sample: list[int]  #: payments to read
 
-    def jobs(self, seconds: float) -> Mapping[str, tuple[str, Job]]:
-        """Return what is measured: a name for people, and the load."""
+    def job(self, what: str, seconds: float) -> tuple[str, Job]:
+        """Return a load, and a name for people."""
         port, token = self.running.port, self.running.token
-        yesterday = datetime.now(ZoneInfo(ZONE)).date() - timedelta(days=1)
-        days = f"min_date={yesterday}&max_date={yesterday + timedelta(days=1)}"
         page = "limit=20&reverse=true"
-        recent, newest = listing(token, f"{days}&state=done&{page}"), listing(token, page)
-        found = {
-            "create": ("create", Job(port, creates(token), CONNECTIONS, seconds=seconds)),
-            "read": ("read by id", Job(port, reads(token, self.sample), CONNECTIONS, seconds=seconds)),
-            "list": ("list, done yesterday, 20 of a page", Job(port, recent, LISTERS, seconds=seconds)),
-            "newest": ("list, the newest 20 of all", Job(port, newest, LISTERS, seconds=seconds)),
-        }
-        if self.size == SMALL:  # a token has nothing to do with payments
-            asked = tokens(*self.running.site.client)
-            found["token"] = ("service token", Job(port, asked, CONNECTIONS, seconds=seconds))
-        return found
+        match what:
+            case "create":
+                return what, Job(port, creates(token), CONNECTIONS, seconds=seconds)
+            case "read":
+                return "read by id", Job(port, reads(token, self.sample), CONNECTIONS, seconds=seconds)
+            case "list":
+                yesterday = datetime.now(ZoneInfo(ZONE)).date() - timedelta(days=1)
+                query = f"min_date={yesterday}&max_date={yesterday + timedelta(days=1)}&state=done&{page}"
+                return "list, done yesterday, 20 of a page", Job(port, listing(token, query), FEW, seconds=seconds)
+            case "newest":
+                return "list, the newest 20 of all", Job(port, listing(token, page), FEW, seconds=seconds)
+            case "token":
+                return "service token", Job(port, tokens(*self.running.site.client), CONNECTIONS, seconds=seconds)
+            case _:  # our commit, the bank's answer over real HTTP, our second commit: most of it is the bank
+                made = payments(self.running, round((seconds + 1) * _CHOICES_PER_S))
+                chosen = choices(token, made, self.running.bank_id(CODE))
+                return "choose a sandbox bank", Job(port, chosen, FEW, seconds=seconds)
+
+    def note(self, scene: Scene, what: str, called: str, unit: str, value: float, *latencies: float) -> None:
+        """Add one round to a figure."""
+        group = f"{NAMES[self.place.kind]} with {self.size:,} payments"
+        scene.results.note(f"{self.place.kind}.{self.size}.{what}", Figure(group, called, unit), value, *latencies)
 
 
 def grow(scene: Scene) -> None:
-    """Measure at every size of the plan, on every engine, side by side."""
-    plan = scene.plan
+    """Measure at every size of the plan, on every engine, side by side; what takes long, on production's alone."""
     with contextlib.ExitStack() as stack:
         grown = [stack.enter_context(one) for one in _filled(scene)]
-        for number in range(plan.rounds):
-            for name in ("create", "read", "list", "newest", "token"):
+        mains = [one for one in grown if one.place is scene.main]
+        for number in range(scene.plan.rounds):
+            for name in REQUESTS:
                 for one in grown:
                     _measure(scene, one, name)
-            scene.tell(f"reads, lists and growth: round {number + 1} of {plan.rounds}")
+            for one in mains:
+                _know(scene, one)
+            scene.tell(f"growth: round {number + 1} of {scene.plan.rounds}")
+        sink = stack.enter_context(sinking())
+        for one in grown:
+            register(sink, one.running, f"{one.place.kind}{one.size}")
+        for number in range(scene.plan.rounds):
+            for one in grown:
+                _drain(scene, one, sink)
+            for one in mains:
+                _tell_first(scene, one, sink)
+            scene.tell(f"growth of webhooks: round {number + 1} of {scene.plan.rounds}")
 
 
 def _measure(scene: Scene, one: Grown, name: str) -> None:
-    jobs = one.jobs(scene.plan.seconds)
-    if name not in jobs:
+    if name == "token" and one.size != SMALL:  # it has nothing to do with payments
         return
-    what, job = jobs[name]
+    called, job = one.job(name, scene.plan.seconds)
     group = f"{NAMES[one.place.kind]} with {one.size:,} payments"
-    line = Figure(group, f"{what}, {job.connections} connections", "/s")
+    line = Figure(group, f"{called}, {job.connections} connections", "/s")
     scene.note(f"{one.place.kind}.{one.size}.{name}", line, load(job))
+
+
+def _know(scene: Scene, one: Grown) -> None:
+    p50, p99 = p50_p99(knowing(scene, one.running, _PAYERS))
+    one.note(scene, "know", "bank says done to browser knows", "ms p50", p50, p50, p99)
+
+
+def _drain(scene: Scene, one: Grown, sink: Sink) -> None:
+    share = scene.plan.backlog // scene.plan.rounds // ENDPOINTS
+    rate = drain(one.running.site, sink, share)
+    one.note(scene, "deliver", f"webhooks to {ENDPOINTS} endpoints", "/s", rate)
+
+
+def _tell_first(scene: Scene, one: Grown, sink: Sink) -> None:
+    side = Side(f"{one.place.kind}{one.size}", one.running, payments(one.running, _MOVES))
+    p50, p99 = p50_p99(measure(sink, side, _MOVES))
+    one.note(scene, "tell", "move to first attempt", "ms p50", p50, p50, p99)
 
 
 def _filled(scene: Scene) -> list[AbstractContextManager[Grown]]:
@@ -112,7 +159,7 @@ def _served(place: Place, size: int, site: Site, sample: list[int]) -> Iterator[
 
 def finished_payment(running: Running) -> list[Model]:
     """Let one payment go its whole way at the test bank, and return all its rows."""
-    bank = test_bank(running)
+    bank = running.bank_id("EXA")  # it moves no money
     made = running.call("POST", "/payments", PAYMENT, idempotency_key="f" * 32)
     running.call("POST", f"/payments/{made['id']}", choice(bank))
     deadline = time.monotonic() + _PATIENCE_S
@@ -122,14 +169,3 @@ def finished_payment(running: Running) -> list[Model]:
         time.sleep(0.1)
     site = running.site
     return models(site.database, site.merchant_id, int(made["id"]))
-
-
-def test_bank(running: Running) -> str:
-    """Return the id of the bank that moves no money."""
-    return bank_id(running, "EXA")
-
-
-def bank_id(running: Running, slug: str) -> str:
-    """Return the id of a bank by its slug."""
-    found = running.call("GET", "/connectors", token="")["connectors"]
-    return str(next(one["uuid"] for one in found if one["slug"] == slug))

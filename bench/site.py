@@ -148,6 +148,11 @@ class Running:
                 raise RuntimeError(f"{method} {path} was answered {answer.status}: {told[:300]!r}")
             return json.loads(told or b"null")
 
+    def bank_id(self, slug: str) -> str:
+        """Return the id of a bank by its slug."""
+        found = self.call("GET", "/connectors", token="")["connectors"]
+        return str(next(one["uuid"] for one in found if one["slug"] == slug))
+
     def configure(self, method: str, path: str, body: Any = None) -> Any:
         """Call the wire as the merchant's operator."""
         return self.call(method, path, body, token=self.site.merchant["config_token"])
