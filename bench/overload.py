@@ -5,6 +5,9 @@ all processors but one, and whatever sends has that one, in every measurement al
 life, and here would take from the server the more the more they send. For the same reason the sender of an overload
 spins: to wake one that sleeps costs the server more than to write an answer. Each round takes the peak, the overload
 and the time after it in turn, and shares are taken round by round.
+
+With `--proxy` everything goes through one worker of nginx, with the file that we ship but without TLS. It has the
+server's processors, and what it takes of them counts as the server's.
 """
 
 from __future__ import annotations
@@ -27,9 +30,12 @@ from bench.loader import Job, Tally, load
 from bench.places import Place, PostgresPlace, SqlitePlace
 from bench.site import Running, Site
 from bench.wire import creates
+from tests.nginx import Proxy, proxying
 
-_PEAK_CONNECTIONS = (32, 64)
-"""The peak is the better of these: the second is as many as a process works on at once."""
+_AT_ONCE = 64
+"""So many new requests a process works on at once."""
+_PEAK_CONNECTIONS = (32, _AT_ONCE)
+"""The peak is the better of these."""
 _CALM_CONNECTIONS = 200
 _QUIET_PER_S = 100
 _QUOTA_PER_S = 150
@@ -69,32 +75,49 @@ class Server:
     running: Running
     tokens: tuple[str, str]
     spin: bool  #: whether senders spin
+    proxy: Proxy | None  #: what stands in front
+
+    @property
+    def port(self) -> int:
+        """Where to send."""
+        return self.proxy.port if self.proxy else self.running.port
 
     def wave(self, per_s: float, seconds: float, merchant: int = 0, connections: int = CONNECTIONS_MAX) -> Wave:
         """Return a wave of payments of one merchant."""
-        return Wave(self.running.port, self.tokens[merchant], per_s, seconds, connections, self.spin)
+        return Wave(self.port, self.tokens[merchant], per_s, seconds, connections, self.spin)
 
     def peak(self, seconds: float) -> list[Tally]:
         """Ask for the next whenever one is answered, and so never for more than it can do."""
         made = creates(self.tokens[0])
-        jobs = [Job(self.running.port, made, width, seconds=seconds, spin=self.spin) for width in _PEAK_CONNECTIONS]
+        jobs = [Job(self.port, made, width, seconds=seconds, spin=self.spin) for width in _PEAK_CONNECTIONS]
         return [load(job) for job in jobs]
 
     def cpu_s(self) -> float:
-        """Return the processor time that its processes have used; a database server counts for itself."""
+        """Return the processor time of its processes and the proxy's; a database server counts for itself."""
         ticks = 0
-        for pid in self.running.pids():
+        for pid in self.running.pids() + (self.proxy.pids() if self.proxy else []):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def serving(site: Site, neighbour: dict[str, Any], *, spin: bool, **settings: int) -> Iterator[Server]:
+def serving(site: Site, neighbour: dict[str, Any], *, spin: bool, proxied: bool, **settings: int) -> Iterator[Server]:
     """Serve a site, as an operator would."""
     site.settings = {name: str(value) for name, value in settings.items()}
-    with site.serving() as running:
-        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin)
+    with site.serving() as running, _before(running, proxied=proxied) as proxy:
+        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin, proxy)
+
+
+@contextlib.contextmanager
+def _before(running: Running, *, proxied: bool) -> Iterator[Proxy | None]:
+    """Put nginx before a server, if it should be there."""
+    if not proxied:
+        yield None
+        return
+    site = running.site
+    with proxying(site.folder / "nginx", site.port, room=_AT_ONCE * site.web_processes) as proxy:
+        yield proxy
 
 
 @dataclass(slots=True)
@@ -190,7 +213,7 @@ def main() -> None:
 def _run(name: str, site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace) -> dict[str, Any]:
     scenario, settings = SCENARIOS[name]
     spin = name == _ALONE and cores.serving != cores.sending
-    with serving(site, neighbour, spin=spin, **settings) as server, on(cores.sending):
+    with serving(site, neighbour, spin=spin, proxied=given.proxy, **settings) as server, on(cores.sending):
         found: dict[str, Any] = scenario(server, given.rounds, given.seconds, given.factor)
     sys.stdout.write(f"{site.database.kind}: {name}\n")
     for key, values in found.items():
@@ -216,6 +239,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", nargs="+", choices=("postgres", "sqlite"), default=["postgres", "sqlite"])
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--web-processes", type=int, default=1, help="serve --workers")
+    parser.add_argument("--proxy", action="store_true", help="put nginx in front, with the file that we ship")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8, help="how long each overload takes")
     parser.add_argument("--factor", type=float, default=5, help="so many times the peak, or the quota")

@@ -60,6 +60,12 @@ def test_each_answer_counts_for_what_it_is() -> None:
     assert heard.calm_from() is None
 
 
+def test_a_refusal_of_nginx_counts_like_one_of_the_server() -> None:
+    with answering(SHED.replace(b"retry-after", b"Retry-After").replace(b"content-length", b"Content-Length")) as port:
+        heard = run(port)
+    assert (heard.shed, heard.bare, heard.lost) == (10, 0, 0)
+
+
 def test_what_finds_no_connection_free_is_told_as_not_sent() -> None:
     with answering(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n") as port:  # it never ends
         loop = OpenLoop(Wave(port, "token", 50, 0.3, 2))
