@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from bench.draining import drain
 from bench.figures import Figure, p50_p99
 from bench.filling import fill
 from bench.following import knowing
-from bench.loader import Job, load
+from bench.loader import Given, Job, load
 from bench.places import NAMES, Place, twin
 from bench.plan import SMALL, Scene
 from bench.rows import Model, models
@@ -153,7 +154,11 @@ def _fill_all(
 
 @contextlib.contextmanager
 def _served(place: Place, size: int, site: Site, sample: list[int]) -> Iterator[Grown]:
+    """Serve a site that was filled, when the disk is done with that; read all that will be read once, as for days."""
+    os.sync()
     with site.serving() as running:
+        once = Given(reads(running.token, sample).requests, once=True)
+        load(Job(running.port, once, CONNECTIONS, warm_s=0, seconds=_PATIENCE_S))
         yield Grown(place, size, running, sample)
 
 
