@@ -102,21 +102,23 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(site: Site, neighbour: dict[str, Any], *, spin: bool, proxied: bool, **settings: int) -> Iterator[Server]:
+def serving(
+    site: Site, neighbour: dict[str, Any], *, spin: bool, given: argparse.Namespace, **settings: int
+) -> Iterator[Server]:
     """Serve a site, as an operator would."""
     site.settings = {name: str(value) for name, value in settings.items()}
-    with site.serving() as running, _before(running, proxied=proxied) as proxy:
+    with site.serving() as running, _before(running, given) as proxy:
         yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin, proxy)
 
 
 @contextlib.contextmanager
-def _before(running: Running, *, proxied: bool) -> Iterator[Proxy | None]:
+def _before(running: Running, given: argparse.Namespace) -> Iterator[Proxy | None]:
     """Put nginx before a server, if it should be there."""
-    if not proxied:
+    if not given.proxy:
         yield None
         return
     site = running.site
-    with proxying(site.folder / "nginx", site.port, room=_AT_ONCE * site.web_processes) as proxy:
+    with proxying(site.folder / "nginx", site.port, room=_AT_ONCE * site.web_processes, batch=given.batch) as proxy:
         yield proxy
 
 
@@ -213,7 +215,7 @@ def main() -> None:
 def _run(name: str, site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace) -> dict[str, Any]:
     scenario, settings = SCENARIOS[name]
     spin = name == _ALONE and cores.serving != cores.sending
-    with serving(site, neighbour, spin=spin, proxied=given.proxy, **settings) as server, on(cores.sending):
+    with serving(site, neighbour, spin=spin, given=given, **settings) as server, on(cores.sending):
         found: dict[str, Any] = scenario(server, given.rounds, given.seconds, given.factor)
     sys.stdout.write(f"{site.database.kind}: {name}\n")
     for key, values in found.items():
@@ -240,6 +242,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--web-processes", type=int, default=1, help="serve --workers")
     parser.add_argument("--proxy", action="store_true", help="put nginx in front, with the file that we ship")
+    parser.add_argument("--batch", action="store_true", help="let nginx wait for its turn (CPUSchedulingPolicy=batch)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8, help="how long each overload takes")
     parser.add_argument("--factor", type=float, default=5, help="so many times the peak, or the quota")

@@ -16,6 +16,7 @@ from pathlib import Path
 SHIPPED = Path(__file__).parents[1] / "deploy/nginx/opengiro.conf"
 MISSING = "nginx is not here; tools/nginx says how to install it"
 _PATIENCE_S = 20
+_BATCH = ("chrt", "--batch", "0")
 _KEPT = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _MAIN = """
 {user}
@@ -64,15 +65,20 @@ def binary() -> str | None:
 
 
 @contextlib.contextmanager
-def proxying(folder: Path, server: int, certificate: Certificate | None = None, room: int = 64) -> Iterator[Proxy]:
-    """Stand before the server, on a port of loopback, with room for so many new requests; a certificate means TLS."""
+def proxying(
+    folder: Path, server: int, certificate: Certificate | None = None, room: int = 64, *, batch: bool = False
+) -> Iterator[Proxy]:
+    """Stand before the server, on a port of loopback, with room for so many new requests; a certificate means TLS.
+
+    In a `batch` it waits for its turn when there is something to do, and interrupts nobody.
+    """
     program = binary()
     if program is None:
         raise RuntimeError(MISSING)
     port = _free_port()
     _write(folder, _adapted(SHIPPED.read_text(), port, server, certificate, room))
     with (folder / "printed.txt").open("wb") as printed:
-        command = [program, "-e", "error.log", "-p", f"{folder}/", "-c", "nginx.conf"]
+        command = [*(_BATCH if batch else ()), program, "-e", "error.log", "-p", f"{folder}/", "-c", "nginx.conf"]
         process = subprocess.Popen(command, stdout=printed, stderr=printed)
     try:
         _await(process, port, folder)
