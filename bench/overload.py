@@ -39,8 +39,8 @@ _PEAK_CONNECTIONS = (32, _AT_ONCE)
 _CALM_CONNECTIONS = 200
 _QUIET_PER_S = 100
 _QUOTA_PER_S = 150
-_CALM = 0.5
-"""The load after an overload, as a share of the peak."""
+_CALM, _CALM_S = 0.5, 30
+"""The load after an overload, as a share of the peak, and how long the server is watched under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _overload(server: Server, found: Rounds, seconds: float, factor: float) -> N
     peak = max(peaks, key=lambda one: one.rate)
     (storm,) = floods([server.wave(peak.rate * factor, seconds)])
     after = server.cpu_s()
-    (calm,) = floods([server.wave(peak.rate * _CALM, seconds, connections=_CALM_CONNECTIONS)])
+    (calm,) = floods([server.wave(peak.rate * _CALM, _CALM_S, connections=_CALM_CONNECTIONS)])
     create_us = (between - before) / sum(one.acknowledged for one in peaks) * 1e6
     shed_us = ((after - between) * 1e6 - create_us * storm.good) / max(1, storm.shed)
     calm_from = calm.calm_from()
