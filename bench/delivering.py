@@ -55,8 +55,10 @@ class Side:
     def moved_at(self, payments: Iterable[int]) -> Mapping[int, float]:
         """Return when these payments moved, in seconds since 1970."""
         chosen = ", ".join(map(str, payments))
-        sql = f"SELECT payment_id, at_us FROM moves WHERE ordinal = 1 AND payment_id IN ({chosen})"
-        return {payment_id: at_us / 1e6 for payment_id, at_us in self.running.site.database.rows(sql)}
+        site = self.running.site
+        sql = "SELECT payment_id, at_us FROM moves WHERE ordinal = 1 AND "
+        rows = site.database.rows(f"{sql} merchant_id = {site.merchant_id} AND payment_id IN ({chosen})")
+        return {payment_id: at_us / 1e6 for payment_id, at_us in rows}
 
 
 def _follow_moves(scene: Scene, sink: Sink) -> None:

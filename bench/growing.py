@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,7 +33,17 @@ _CHOICES_PER_S = 600
 """More than the sandbox bank takes, so payments never run out before the time."""
 _MOVES = 60
 _PAYERS = 40
-REQUESTS = ("create", "read", "list", "newest", "token", "choose")
+ASKED = ("create", "read", "list", "newest", "token")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A site that holds many payments, some of which can be read."""
+
+    place: Place
+    size: int
+    site: Site
+    sample: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +85,12 @@ class Grown:
 
 def grow(scene: Scene) -> None:
     """Measure at every size of the plan, on every engine, side by side; what takes long, on production's alone."""
+    filled = _filled(scene)
     with contextlib.ExitStack() as stack:
-        grown = [stack.enter_context(one) for one in _filled(scene)]
+        grown = [stack.enter_context(_served(one)) for one in filled]
         mains = [one for one in grown if one.place is scene.main]
         for number in range(scene.plan.rounds):
-            for name in REQUESTS:
-                for one in grown:
-                    _measure(scene, one, name)
+            _measure_all(scene, grown, ASKED)
             for one in mains:
                 _know(scene, one)
             scene.tell(f"growth: round {number + 1} of {scene.plan.rounds}")
@@ -95,6 +103,25 @@ def grow(scene: Scene) -> None:
             for one in mains:
                 _tell_first(scene, one, sink)
             scene.tell(f"growth of webhooks: round {number + 1} of {scene.plan.rounds}")
+    if scene.main.kind == "postgres":
+        _choose(scene, [one for one in filled if one.place is scene.main])
+
+
+def _choose(scene: Scene, filled: Sequence[Filled]) -> None:
+    """Bring payments to a bank, round after round, while nobody works: thousands would be asked for at the bank.
+
+    A server on SQLite works in any case, since nobody else could.
+    """
+    with contextlib.ExitStack() as stack:
+        grown = [stack.enter_context(_served(one, work=False)) for one in filled]
+        for _ in range(scene.plan.rounds):
+            _measure_all(scene, grown, ["choose"])
+
+
+def _measure_all(scene: Scene, grown: Sequence[Grown], names: Iterable[str]) -> None:
+    for name in names:
+        for one in grown:
+            _measure(scene, one, name)
 
 
 def _measure(scene: Scene, one: Grown, name: str) -> None:
@@ -123,11 +150,13 @@ def _tell_first(scene: Scene, one: Grown, sink: Sink) -> None:
     one.note(scene, "tell", "move to first attempt", "ms p50", p50, p50, p99)
 
 
-def _filled(scene: Scene) -> list[AbstractContextManager[Grown]]:
-    """Return all sites, filled and about to serve; the engines are filled at the same time."""
+def _filled(scene: Scene) -> list[Filled]:
+    """Return all sites, filled; the engines are filled at the same time."""
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(_fill_all, scene, place, _taken(scene, place)) for place in scene.places]
-        return [one for done in waiting for one in done.result()]
+        filled = [one for done in waiting for one in done.result()]
+    os.sync()  # of ten million payments the kernel still has gigabytes to write
+    return filled
 
 
 def _taken(scene: Scene, place: Place) -> list[tuple[int, Site, list[Model]]]:
@@ -140,26 +169,22 @@ def _taken(scene: Scene, place: Place) -> list[tuple[int, Site, list[Model]]]:
     return found
 
 
-def _fill_all(
-    scene: Scene, place: Place, taken: Sequence[tuple[int, Site, list[Model]]]
-) -> list[AbstractContextManager[Grown]]:
-    found: list[AbstractContextManager[Grown]] = []
+def _fill_all(scene: Scene, place: Place, taken: Sequence[tuple[int, Site, list[Model]]]) -> list[Filled]:
+    found = []
     for size, site, whole in taken:
         begun = time.monotonic()
-        sample = fill(site, whole, size)
+        found.append(Filled(place, size, site, fill(site, whole, size)))
         scene.tell(f"{NAMES[place.kind]}: {size:,} payments in {time.monotonic() - begun:.0f} s")
-        found.append(_served(place, size, site, sample))
     return found
 
 
 @contextlib.contextmanager
-def _served(place: Place, size: int, site: Site, sample: list[int]) -> Iterator[Grown]:
-    """Serve a site that was filled, when the disk is done with that; read all that will be read once, as for days."""
-    os.sync()
-    with site.serving() as running:
-        once = Given(reads(running.token, sample).requests, once=True)
+def _served(filled: Filled, *, work: bool = True) -> Iterator[Grown]:
+    """Serve a site that was filled, and read all that will be read once, as if it had served for days."""
+    with filled.site.serving(work=work) as running:
+        once = Given(reads(running.token, filled.sample).requests, once=True)
         load(Job(running.port, once, CONNECTIONS, warm_s=0, seconds=_PATIENCE_S))
-        yield Grown(place, size, running, sample)
+        yield Grown(filled.place, filled.size, running, filled.sample)
 
 
 def finished_payment(running: Running) -> list[Model]:

@@ -20,7 +20,7 @@ LARGE = 10_000_000
 class Plan:
     """What the command line decided."""
 
-    rounds: int = 3
+    rounds: int = 2
     seconds: float = 2.0  #: of each measurement, warm-up apart
     web_processes: int = 2
     sizes: tuple[int, ...] = (SMALL, BIG)

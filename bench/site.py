@@ -86,9 +86,9 @@ class Site:
         return ended.stdout
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator[Running]:
-        """Run server and workers for as long as the block lasts."""
-        processes = ["--workers", str(self.web_processes)]
+    def serving(self, *, work: bool = True) -> Iterator[Running]:
+        """Run the server, and its workers if they should `work`, for as long as the block lasts."""
+        processes = ["--workers", str(self.web_processes), *([] if work else ["--no-work"])]
         with (self.folder / "serve.log").open("wb") as log:
             command: list[str | Path] = [_OPENGIRO, "serve", *processes]
             process = subprocess.Popen(command, cwd=self.folder, env=self._environment(), stdout=log, stderr=log)
