@@ -19,7 +19,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -39,6 +39,8 @@ _PEAK_CONNECTIONS = (32, _AT_ONCE)
 _CALM_CONNECTIONS = 200
 _QUIET_PER_S = 100
 _QUOTA_PER_S = 150
+BESIDE, APART = "beside", "apart"
+"""Where nginx runs: on the server's processors, in the scheduling class `batch`, or on those of whoever sends."""
 _CALM, _CALM_S = 0.5, 30
 """The load after an overload, as a share of the peak, and how long the server is watched under it."""
 
@@ -76,6 +78,7 @@ class Server:
     tokens: tuple[str, str]
     spin: bool  #: whether senders spin
     proxy: Proxy | None  #: what stands in front
+    own: Sequence[Running | Proxy]  #: what uses the server's processors
 
     @property
     def port(self) -> int:
@@ -93,9 +96,9 @@ class Server:
         return [load(job) for job in jobs]
 
     def cpu_s(self) -> float:
-        """Return the processor time of its processes and the proxy's; a database server counts for itself."""
+        """Return the processor time of its processes, and of a proxy beside it; a database server counts for itself."""
         ticks = 0
-        for pid in self.running.pids() + (self.proxy.pids() if self.proxy else []):
+        for pid in [pid for one in self.own for pid in one.pids()]:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
@@ -103,22 +106,25 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    site: Site, neighbour: dict[str, Any], *, spin: bool, given: argparse.Namespace, **settings: int
+    site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace, *, alone: bool, **settings: int
 ) -> Iterator[Server]:
-    """Serve a site, as an operator would."""
+    """Serve a site, as an operator would; a sender that is `alone` spins where nothing else needs its processor."""
     site.settings = {name: str(value) for name, value in settings.items()}
-    with site.serving() as running, _before(running, given) as proxy:
-        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin, proxy)
+    spin = alone and given.proxy != APART and cores.serving != cores.sending
+    with site.serving() as running, _before(running, cores, given) as proxy:
+        own = [running, proxy] if proxy and given.proxy == BESIDE else [running]
+        yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin, proxy, own)
 
 
 @contextlib.contextmanager
-def _before(running: Running, given: argparse.Namespace) -> Iterator[Proxy | None]:
-    """Put nginx before a server, if it should be there."""
+def _before(running: Running, cores: Cores, given: argparse.Namespace) -> Iterator[Proxy | None]:
+    """Put nginx before a server, if it should be there: beside it, or as if on a machine of its own."""
     if not given.proxy:
         yield None
         return
-    site = running.site
-    with proxying(site.folder / "nginx", site.port, room=_AT_ONCE * site.web_processes, batch=given.batch) as proxy:
+    site, its = running.site, cores.serving if given.proxy == BESIDE else cores.sending
+    room, batch = _AT_ONCE * site.web_processes, given.proxy == BESIDE
+    with on(its), proxying(site.folder / "nginx", site.port, room=room, batch=batch) as proxy:
         yield proxy
 
 
@@ -214,8 +220,7 @@ def main() -> None:
 
 def _run(name: str, site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace) -> dict[str, Any]:
     scenario, settings = SCENARIOS[name]
-    spin = name == _ALONE and cores.serving != cores.sending
-    with serving(site, neighbour, spin=spin, given=given, **settings) as server, on(cores.sending):
+    with serving(site, neighbour, cores, given, alone=name == _ALONE, **settings) as server, on(cores.sending):
         found: dict[str, Any] = scenario(server, given.rounds, given.seconds, given.factor)
     sys.stdout.write(f"{site.database.kind}: {name}\n")
     for key, values in found.items():
@@ -241,8 +246,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", nargs="+", choices=("postgres", "sqlite"), default=["postgres", "sqlite"])
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--web-processes", type=int, default=1, help="serve --workers")
-    parser.add_argument("--proxy", action="store_true", help="put nginx in front, with the file that we ship")
-    parser.add_argument("--batch", action="store_true", help="let nginx wait for its turn (CPUSchedulingPolicy=batch)")
+    parser.add_argument("--proxy", choices=(BESIDE, APART), help="put nginx in front, with the file that we ship")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8, help="how long each overload takes")
     parser.add_argument("--factor", type=float, default=5, help="so many times the peak, or the quota")
