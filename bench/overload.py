@@ -112,7 +112,7 @@ def serving(
     site.settings = {name: str(value) for name, value in settings.items()}
     spin = alone and given.proxy != APART and cores.serving != cores.sending
     with site.serving() as running, _before(running, cores, given) as proxy:
-        own = [running, proxy] if proxy and given.proxy == BESIDE else [running]
+        own: list[Running | Proxy] = [running, proxy] if proxy and given.proxy == BESIDE else [running]
         yield Server(running, (running.grant(site.merchant), running.grant(neighbour)), spin, proxy, own)
 
 
