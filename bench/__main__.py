@@ -138,7 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--web-processes", type=int, default=_DEFAULT.web_processes, help="serve --workers")
     parser.add_argument("--streams", type=int, default=_DEFAULT.streams, help="how many browsers only wait")
     parser.add_argument("--small", action="store_true", help="no growth: 10 thousand payments only")
-    parser.add_argument("--large", action="store_true", help="also 10 million payments, which takes half an hour")
+    parser.add_argument("--large", action="store_true", help="also 10 million payments, which takes twenty minutes")
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where databases are made: a real disk")  # noqa: S108
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench", help="where JSON and chart go")
     parser.add_argument("--docs", action="store_true", help="also put them into the docs")

@@ -17,8 +17,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bench.site import free_port
 from opengiro_sandbox.sandbox import build_alone
+from tests.cli.laptop import free_port
 
 CODE = "horizon"
 """The friendly one: it sends payers to its pages, and executes an instant payment as soon as they approved."""

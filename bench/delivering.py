@@ -31,12 +31,6 @@ _LAST_S = 20
 """How long webhooks may still come when the last move is made."""
 
 
-def deliver(scene: Scene) -> None:
-    """Measure on the engine that production uses."""
-    with sinking() as sink:
-        _follow_moves(scene, sink)
-
-
 @dataclass(slots=True)
 class Side:
     """A server whose webhooks are watched at the same healthy endpoints, whatever the others do."""
@@ -56,17 +50,19 @@ class Side:
         """Return when these payments moved, in seconds since 1970."""
         chosen = ", ".join(map(str, payments))
         site = self.running.site
-        sql = "SELECT payment_id, at_us FROM moves WHERE ordinal = 1 AND "
-        rows = site.database.rows(f"{sql} merchant_id = {site.merchant_id} AND payment_id IN ({chosen})")
+        which = f"merchant_id = {site.merchant_id} AND payment_id IN ({chosen}) AND ordinal = 1"
+        rows = site.database.rows(f"SELECT payment_id, at_us FROM moves WHERE {which}")
         return {payment_id: at_us / 1e6 for payment_id, at_us in rows}
 
 
-def _follow_moves(scene: Scene, sink: Sink) -> None:
+def deliver(scene: Scene) -> None:
     """Measure the time from a move to its first arrival, while all endpoints are healthy and while half of them hang.
 
-    Both servers have as many endpoints, and the same ten of them count, so the state of the others is all that differs.
+    It is measured on the engine that production uses. Both servers have as many endpoints, and the same ten of them
+    count, so the state of the others is all that differs.
     """
     with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(sinking())
         sides = [
             stack.enter_context(_side(scene, sink, "all", others="ok")),
             stack.enter_context(_side(scene, sink, "half", others="hang")),

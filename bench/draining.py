@@ -11,7 +11,6 @@ from bench.site import Site
 _DRAIN_S = 12
 _SOON_US = 2_000_000
 """Time for the database to save a backlog and to count it, before the worker may begin."""
-
 _LOOKED_AT = 200_000
 """So many of the latest payments are enough to find some that nobody was told of, at every size."""
 

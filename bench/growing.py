@@ -45,15 +45,18 @@ class Filled:
     site: Site
     sample: list[int]
 
+    @property
+    def name(self) -> str:
+        """What its endpoints go by at the sink."""
+        return f"{self.place.kind}{self.size}"
+
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A site that serves many payments."""
+    """Such a site that serves."""
 
-    place: Place
-    size: int
+    filled: Filled
     running: Running
-    sample: list[int]  #: payments to read
 
     def job(self, what: str, seconds: float) -> tuple[str, Job]:
         """Return a load, and a name for people."""
@@ -63,7 +66,7 @@ class Grown:
             case "create":
                 return what, Job(port, creates(token), CONNECTIONS, seconds=seconds)
             case "read":
-                return "read by id", Job(port, reads(token, self.sample), CONNECTIONS, seconds=seconds)
+                return "read by id", Job(port, reads(token, self.filled.sample), CONNECTIONS, seconds=seconds)
             case "list":
                 yesterday = datetime.now(ZoneInfo(ZONE)).date() - timedelta(days=1)
                 query = f"min_date={yesterday}&max_date={yesterday + timedelta(days=1)}&state=done&{page}"
@@ -77,10 +80,10 @@ class Grown:
                 chosen = choices(token, made, self.running.bank_id(CODE))
                 return "choose a sandbox bank", Job(port, chosen, FEW, seconds=seconds)
 
-    def note(self, scene: Scene, what: str, called: str, unit: str, value: float, *latencies: float) -> None:
-        """Add one round to a figure."""
-        group = f"{NAMES[self.place.kind]} with {self.size:,} payments"
-        scene.results.note(f"{self.place.kind}.{self.size}.{what}", Figure(group, called, unit), value, *latencies)
+    def figure(self, what: str, called: str, unit: str) -> tuple[str, Figure]:
+        """Return the key and the line that a round of something belongs to."""
+        place, size = self.filled.place, self.filled.size
+        return f"{place.kind}.{size}.{what}", Figure(f"{NAMES[place.kind]} with {size:,} payments", called, unit)
 
 
 def grow(scene: Scene) -> None:
@@ -88,7 +91,7 @@ def grow(scene: Scene) -> None:
     filled = _filled(scene)
     with contextlib.ExitStack() as stack:
         grown = [stack.enter_context(_served(one)) for one in filled]
-        mains = [one for one in grown if one.place is scene.main]
+        mains = [one for one in grown if one.filled.place is scene.main]
         for number in range(scene.plan.rounds):
             _measure_all(scene, grown, ASKED)
             for one in mains:
@@ -96,7 +99,7 @@ def grow(scene: Scene) -> None:
             scene.tell(f"growth: round {number + 1} of {scene.plan.rounds}")
         sink = stack.enter_context(sinking())
         for one in grown:
-            register(sink, one.running, f"{one.place.kind}{one.size}")
+            register(sink, one.running, one.filled.name)
         for number in range(scene.plan.rounds):
             for one in grown:
                 _drain(scene, one, sink)
@@ -125,29 +128,27 @@ def _measure_all(scene: Scene, grown: Sequence[Grown], names: Iterable[str]) -> 
 
 
 def _measure(scene: Scene, one: Grown, name: str) -> None:
-    if name == "token" and one.size != SMALL:  # it has nothing to do with payments
+    if name == "token" and one.filled.size != SMALL:  # it has nothing to do with payments
         return
     called, job = one.job(name, scene.plan.seconds)
-    group = f"{NAMES[one.place.kind]} with {one.size:,} payments"
-    line = Figure(group, f"{called}, {job.connections} connections", "/s")
-    scene.note(f"{one.place.kind}.{one.size}.{name}", line, load(job))
+    scene.note(*one.figure(name, f"{called}, {job.connections} connections", "/s"), load(job))
 
 
 def _know(scene: Scene, one: Grown) -> None:
     p50, p99 = p50_p99(knowing(scene, one.running, _PAYERS))
-    one.note(scene, "know", "bank says done to browser knows", "ms p50", p50, p50, p99)
+    scene.results.note(*one.figure("know", "bank says done to browser knows", "ms p50"), p50, p50, p99)
 
 
 def _drain(scene: Scene, one: Grown, sink: Sink) -> None:
     share = scene.plan.backlog // scene.plan.rounds // ENDPOINTS
     rate = drain(one.running.site, sink, share)
-    one.note(scene, "deliver", f"webhooks to {ENDPOINTS} endpoints", "/s", rate)
+    scene.results.note(*one.figure("deliver", f"webhooks to {ENDPOINTS} endpoints", "/s"), rate)
 
 
 def _tell_first(scene: Scene, one: Grown, sink: Sink) -> None:
-    side = Side(f"{one.place.kind}{one.size}", one.running, payments(one.running, _MOVES))
+    side = Side(one.filled.name, one.running, payments(one.running, _MOVES))
     p50, p99 = p50_p99(measure(sink, side, _MOVES))
-    one.note(scene, "tell", "move to first attempt", "ms p50", p50, p50, p99)
+    scene.results.note(*one.figure("tell", "move to first attempt", "ms p50"), p50, p50, p99)
 
 
 def _filled(scene: Scene) -> list[Filled]:
@@ -184,7 +185,7 @@ def _served(filled: Filled, *, work: bool = True) -> Iterator[Grown]:
     with filled.site.serving(work=work) as running:
         once = Given(reads(running.token, filled.sample).requests, once=True)
         load(Job(running.port, once, CONNECTIONS, warm_s=0, seconds=_PATIENCE_S))
-        yield Grown(filled.place, filled.size, running, filled.sample)
+        yield Grown(filled, running)
 
 
 def finished_payment(running: Running) -> list[Model]:

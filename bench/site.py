@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 from bench.databases import Database
 from bench.wire import REDIRECT_URI, credentials
+from tests.cli.laptop import free_port
 
 _OPENGIRO = Path(sys.executable).with_name("opengiro")
 _PATIENCE_S = 60
@@ -182,13 +182,6 @@ class Running:
 def client_of(merchant: dict[str, Any]) -> tuple[str, str]:
     """Return the client id and secret of what a merchant's making printed."""
     return merchant["client_id"], merchant["client_secret"]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _children(pid: int) -> list[int]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cli.laptop import free_port
+
 SHIPPED = Path(__file__).parents[1] / "deploy/nginx/opengiro.conf"
 MISSING = "nginx is not here; tools/nginx says how to install it"
 _PATIENCE_S = 20
@@ -75,7 +77,7 @@ def proxying(
     program = binary()
     if program is None:
         raise RuntimeError(MISSING)
-    port = _free_port()
+    port = free_port()
     _write(folder, _adapted(SHIPPED.read_text(), port, server, certificate, room))
     with (folder / "printed.txt").open("wb") as printed:
         command = [*(_BATCH if batch else ()), program, "-e", "error.log", "-p", f"{folder}/", "-c", "nginx.conf"]
@@ -123,9 +125,3 @@ def _await(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
             return
         time.sleep(0.02)
     raise TimeoutError("nginx does not listen")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

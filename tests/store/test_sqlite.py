@@ -116,7 +116,7 @@ async def test_after_closing_a_command_is_refused_instead_of_waiting_for_ever(en
         await asyncio.wait_for(engine.commit([merchant(1)]), 5)
 
 
-async def test_a_reader_sees_what_was_acknowledged_and_never_what_was_not(
+async def test_a_reader_sees_what_was_acknowledged_and_nothing_that_still_waits(
     engine: Sqlite, held: sqlite3.Connection
 ) -> None:
     waiting = asyncio.create_task(engine.commit([merchant(1)]))

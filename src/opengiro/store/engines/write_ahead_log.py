@@ -40,7 +40,6 @@ class WriteAheadLog:
 
     def __init__(self, database: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:
         """Open the log of a database that is open, and so has one."""
-        self._database = database
         self._file = os.open(f"{database}-wal", os.O_RDWR | os.O_CLOEXEC)  # Windows flushes for writers only
         self._lost: OSError | None = None
         self._written = 0
