@@ -29,6 +29,12 @@ KILL_ALL = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+PREPARED = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '-- One payment%'"
+MANY_PAYMENTS = """
+INSERT INTO payments (merchant_id, payment_id, guid, client_id, dialect, state, version, created_us, expires_us,
+    amount_minor, currency, execution, instruction_count, sealed)
+SELECT 1, n, n, '1', 'powens', 'done', 1, 0, 0, 1, 'EUR', 'instant', 1, '' FROM generate_series(1, 2000) AS n
+"""
 
 
 @pytest.fixture
@@ -236,6 +242,20 @@ async def test_a_read_whose_connection_dies_is_asked_again(engine: Postgres, ope
     await operator.execute(KILL_ALL)
     await operator.execute("COMMIT")
     assert await question == [(0,)]
+
+
+async def test_a_plan_made_for_an_empty_table_is_not_kept_for_a_full_one(engine: Postgres, operator: Any) -> None:
+    async def plan() -> str:
+        """Return how the one connection finds a payment, after doing so."""
+        await engine.fetch("load_payment", 1, 7)
+        ((name,),) = await engine.fetch_text(PREPARED, ())
+        return "".join(line for (line,) in await engine.fetch_text(f'EXPLAIN EXECUTE "{name}" (1, 7)', ()))
+
+    await engine.commit([merchant(1)])
+    before = await plan()
+    await operator.execute(MANY_PAYMENTS)
+    plans = [await plan() for _ in range(connections.PLANS_KEPT)]
+    assert ("payments_by_client" in before, "payments_pkey" in plans[-1]) == (True, True)
 
 
 @pytest.mark.parametrize("writes", [[merchant(1)], [merchant(1), setting("a")]], ids=["shared", "alone"])

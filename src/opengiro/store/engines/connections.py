@@ -30,6 +30,9 @@ CLOSE_S = 1.0
 """How long saying goodbye may take."""
 _WAIT_S = 10.0
 """How long a command waits for a connection."""
+PLANS_KEPT = 32
+"""After so many statements a connection plans anew, and again after twice as many: tables that were nearly empty then,
+where any index seemed as good as the key, may have grown, and PostgreSQL itself notices within a minute at best."""
 _PAUSE_S = 0.25
 """After a connection was refused, nobody tries again for so long: who waits meanwhile is told at once."""
 
@@ -76,7 +79,7 @@ BROKEN = (
 class Connection:
     """One connection with the statements it has prepared."""
 
-    __slots__ = ("_prepared", "_warned", "opened", "raw", "since")
+    __slots__ = ("_prepared", "_replan_at", "_used", "_warned", "opened", "raw", "since")
 
     def __init__(self, raw: Any) -> None:
         """Wrap an open connection."""
@@ -84,12 +87,14 @@ class Connection:
         self.since = 0.0  #: when somebody took it, on the monotonic clock; 0 while nobody has it
         self.opened = time.monotonic()
         self._prepared: dict[str, Any] = {}
+        self._used = 0
+        self._replan_at = PLANS_KEPT
         self._warned = ""
         raw.add_log_listener(self._hear)
 
     async def fetch(self, name: str, sql: str, params: Sequence[Any]) -> list[Row]:
         """Run a statement and return its rows; it is prepared the first time."""
-        prepared = self._prepared.get(name) or await self._prepare(name, sql)
+        prepared = await self._ready(name, sql)
         rows: list[Row] = await prepared.fetch(*params)
         return rows
 
@@ -100,13 +105,13 @@ class Connection:
 
     async def run(self, name: str, sql: str, params: Sequence[Any]) -> tuple[list[Row], int]:
         """Run a statement and return its rows and how many it touched."""
-        prepared = self._prepared.get(name) or await self._prepare(name, sql)
+        prepared = await self._ready(name, sql)
         rows: list[Row] = await prepared.fetch(*params)
         return rows, int(prepared.get_statusmsg().rpartition(" ")[2])
 
     async def types(self, name: str, sql: str) -> list[str]:
         """Return the types of a statement's parameters, as the server inferred them."""
-        prepared = self._prepared.get(name) or await self._prepare(name, sql)
+        prepared = await self._ready(name, sql)
         return [kind.name for kind in prepared.get_parameters()]
 
     def trust(self) -> None:
@@ -131,8 +136,15 @@ class Connection:
         if message.sqlstate == _WARNING:
             self._warned = message.message
 
-    async def _prepare(self, name: str, sql: str) -> Any:
-        prepared = self._prepared[name] = await self.raw.prepare(sql)
+    async def _ready(self, name: str, sql: str) -> Any:
+        """Return a prepared statement with a plan that is not too old."""
+        self._used += 1
+        if self._used == self._replan_at:
+            self._replan_at *= 2
+            await self.raw.execute("DISCARD PLANS")
+        prepared = self._prepared.get(name)
+        if prepared is None:
+            prepared = self._prepared[name] = await self.raw.prepare(sql)
         return prepared
 
 
