@@ -6,8 +6,10 @@ Merchants are counted by what proved to be theirs; a forged token never eats int
 
 from __future__ import annotations
 
-_BURST_S = 2.0
-"""So many seconds of allowance may be used at once."""
+_BURST_S = 0.5
+"""So many seconds of allowance may be used at once: what is let in at once is felt by every other merchant."""
+_BURST_LEAST = 10
+"""So many requests may come at once in any case, as those of one page of a shop may."""
 
 
 class Quota:
@@ -18,7 +20,7 @@ class Quota:
     def __init__(self, per_s: float) -> None:
         """Start with every allowance whole."""
         self._step_s = 1 / per_s if per_s else 0.0
-        self._burst_s = max(_BURST_S, self._step_s)
+        self._burst_s = max(_BURST_S, _BURST_LEAST * self._step_s)
         self._whole_again: dict[int, float] = {}
 
     def take(self, merchant_id: int, now: float) -> float:
