@@ -28,6 +28,8 @@ from bench.wire import PAYMENT, choice, choices, creates, listing, reads, tokens
 
 CONNECTIONS = 32
 FEW = 8
+_SLICE_S, _WARM_S = 0.5, 0.1
+"""Sizes take turns this often: over whole rounds a machine changes by more than what growth costs."""
 _PATIENCE_S = 60
 _CHOICES_PER_S = 600
 """More than the sandbox bank takes, so payments never run out before the time."""
@@ -64,21 +66,21 @@ class Grown:
         page = "limit=20&reverse=true"
         match what:
             case "create":
-                return what, Job(port, creates(token), CONNECTIONS, seconds=seconds)
+                return what, Job(port, creates(token), CONNECTIONS, _WARM_S, seconds)
             case "read":
-                return "read by id", Job(port, reads(token, self.filled.sample), CONNECTIONS, seconds=seconds)
+                return "read by id", Job(port, reads(token, self.filled.sample), CONNECTIONS, _WARM_S, seconds)
             case "list":
                 yesterday = datetime.now(ZoneInfo(ZONE)).date() - timedelta(days=1)
                 query = f"min_date={yesterday}&max_date={yesterday + timedelta(days=1)}&state=done&{page}"
-                return "list, done yesterday, 20 of a page", Job(port, listing(token, query), FEW, seconds=seconds)
+                return "list, done yesterday, 20 of a page", Job(port, listing(token, query), FEW, _WARM_S, seconds)
             case "newest":
-                return "list, the newest 20 of all", Job(port, listing(token, page), FEW, seconds=seconds)
+                return "list, the newest 20 of all", Job(port, listing(token, page), FEW, _WARM_S, seconds)
             case "token":
-                return "service token", Job(port, tokens(*self.running.site.client), CONNECTIONS, seconds=seconds)
+                return "service token", Job(port, tokens(*self.running.site.client), CONNECTIONS, _WARM_S, seconds)
             case _:  # our commit, the bank's answer over real HTTP, our second commit: most of it is the bank
-                made = payments(self.running, round((seconds + 1) * _CHOICES_PER_S))
+                made = payments(self.running, round((seconds + _WARM_S) * _CHOICES_PER_S))
                 chosen = choices(token, made, self.running.bank_id(CODE))
-                return "choose a sandbox bank", Job(port, chosen, FEW, seconds=seconds)
+                return "choose a sandbox bank", Job(port, chosen, FEW, _WARM_S, seconds)
 
     def figure(self, what: str, called: str, unit: str) -> tuple[str, Figure]:
         """Return the key and the line that a round of something belongs to."""
@@ -122,15 +124,17 @@ def _choose(scene: Scene, filled: Sequence[Filled]) -> None:
 
 
 def _measure_all(scene: Scene, grown: Sequence[Grown], names: Iterable[str]) -> None:
+    """Take a round of each in slices, every other time the last one first."""
     for name in names:
-        for one in grown:
-            _measure(scene, one, name)
+        for slice_number in range(max(1, round(scene.plan.seconds / _SLICE_S))):
+            for one in grown if slice_number % 2 else reversed(grown):
+                _measure(scene, one, name)
 
 
 def _measure(scene: Scene, one: Grown, name: str) -> None:
     if name == "token" and one.filled.size != SMALL:  # it has nothing to do with payments
         return
-    called, job = one.job(name, scene.plan.seconds)
+    called, job = one.job(name, min(_SLICE_S, scene.plan.seconds))
     scene.note(*one.figure(name, f"{called}, {job.connections} connections", "/s"), load(job))
 
 
