@@ -30,7 +30,7 @@ from opengiro.web.checkout.troubles import turned_away
 from opengiro.web.limits.gate import Gate
 from opengiro.web.limits.pressure import Pressure
 from opengiro.web.limits.quotas import Quotas
-from opengiro.web.limits.urgency import new_paths
+from opengiro.web.limits.urgency import Urgency, new_paths
 from opengiro.wiring import DIALECTS
 from tests.nginx import MISSING, SHIPPED, Certificate, Proxy, binary, proxying
 from tests.server import REDIRECT_URI, House, order, serving, until
@@ -78,6 +78,7 @@ class Street:
     """A kitchen behind a gate with room for two new orders, behind nginx with room for one."""
 
     kitchen: Kitchen
+    pressure: Pressure
     direct: httpx2.AsyncClient
     proxied: httpx2.AsyncClient
     proxy: Proxy
@@ -88,11 +89,16 @@ class Street:
         """Have two orders in work, one of them through nginx, for as long as the block lasts; then they are done."""
         orders = [asyncio.create_task(one.post("/2.0/payments", json={})) for one in (self.direct, self.proxied)]
         await self.kitchen.waits(2)
+        await until(self.is_pressed)
         try:
             yield
         finally:
             self.kitchen.ready.set()
             assert {answer.status_code for answer in await asyncio.gather(*orders)} == {200}
+
+    async def is_pressed(self) -> bool:
+        """Whether the server has had no room for so long that it refuses."""
+        return self.pressure.refuses(Urgency.NEW)
 
     async def line(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection to nginx."""
@@ -126,8 +132,8 @@ def tls(certificate: Certificate) -> ssl.SSLContext:
 
 @pytest.fixture
 async def street(tmp_path: Path, certificate: Certificate, tls: ssl.SSLContext) -> AsyncIterator[Street]:
-    kitchen = Kitchen()
-    gate = Gate(kitchen, DIALECTS, Pressure(2), Quotas(0, 0), turned_away, https=True)
+    kitchen, pressure = Kitchen(), Pressure(2)
+    gate = Gate(kitchen, DIALECTS, pressure, Quotas(0, 0), turned_away, https=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with proxying(tmp_path, port, certificate, room=1) as proxy:
@@ -136,7 +142,7 @@ async def street(tmp_path: Path, certificate: Certificate, tls: ssl.SSLContext) 
                 httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as direct,
                 httpx2.AsyncClient(base_url=proxy.url, verify=tls, trust_env=False) as proxied,
             ):
-                yield Street(kitchen, direct, proxied, proxy, tls)
+                yield Street(kitchen, pressure, direct, proxied, proxy, tls)
 
 
 @pytest.fixture

@@ -79,8 +79,15 @@ async def seated(gate: Gate, *guests: Guest) -> list[asyncio.Task[None]]:
     return tasks
 
 
+def pressed(room: int) -> Pressure:
+    """Return the pressure of a process that has had no room for a while."""
+    pressure = Pressure(room)
+    pressure.full_ticks = 99
+    return pressure
+
+
 def new_gate(app: Any, room: int | Pressure = 2, *, held: bool = False) -> Gate:
-    pressure = room if isinstance(room, Pressure) else Pressure(room)
+    pressure = room if isinstance(room, Pressure) else pressed(room)
     return Gate(app, DIALECTS, pressure, Quotas(0, 0), turned_away, https=True, held=lambda: held)
 
 
@@ -186,6 +193,31 @@ async def test_a_loop_that_stays_late_refuses_new_requests_and_then_payers() -> 
     assert [kind for kind in Urgency if pressure.refuses(kind)] == [Urgency.NEW, Urgency.UNDER_WAY]
 
 
+async def test_a_moment_without_room_refuses_nobody() -> None:
+    pressure = Pressure(2)
+    pressure.in_flight[Urgency.NEW] = 7
+    assert not pressure.refuses(Urgency.NEW)
+    pressure.in_flight[Urgency.NEW] = 8
+    assert pressure.refuses(Urgency.NEW)
+
+
+async def test_no_room_for_a_while_does_and_a_moment_with_room_ends_it() -> None:
+    pressure = Pressure(2)
+    pressure.in_flight[Urgency.NEW] = 2
+
+    async def refuses() -> bool:
+        return pressure.refuses(Urgency.NEW)
+
+    assert await until(refuses)
+    assert not pressure.refuses(Urgency.UNDER_WAY)
+    pressure.in_flight[Urgency.NEW] = 1
+
+    async def is_patient() -> bool:
+        return pressure.room(Urgency.NEW) == 7
+
+    assert await until(is_patient)
+
+
 async def test_lateness_counts_while_it_lasts_and_is_forgotten_when_nobody_comes() -> None:
     pressure = Pressure(1000)
     pressure.refuses(Urgency.NEW)
@@ -208,7 +240,7 @@ BARE = b"GET /2.0/payments HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 def full_gate() -> Gate:
-    pressure = Pressure(1)
+    pressure = pressed(1)
     pressure.in_flight[Urgency.NEW] = 1
     return new_gate(Kitchen(), pressure)
 
