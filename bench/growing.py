@@ -33,8 +33,9 @@ _SLICE_S, _WARM_S = 0.5, 0.1
 _PATIENCE_S = 60
 _CHOICES_PER_S = 600
 """More than the sandbox bank takes, so payments never run out before the time."""
-_MOVES = 60
-_PAYERS = 40
+_TURNS = 3  #: in a round, where few are asked and each is timed
+_MOVES = 40
+_PAYERS = 20
 ASKED = ("create", "read", "list", "newest", "token")
 
 
@@ -96,7 +97,7 @@ def grow(scene: Scene) -> None:
         mains = [one for one in grown if one.filled.place is scene.main]
         for number in range(scene.plan.rounds):
             _measure_all(scene, grown, ASKED)
-            for one in mains:
+            for one in _in_turn(mains, _TURNS):
                 _know(scene, one)
             scene.tell(f"growth: round {number + 1} of {scene.plan.rounds}")
         sink = stack.enter_context(sinking())
@@ -105,7 +106,7 @@ def grow(scene: Scene) -> None:
         for number in range(scene.plan.rounds):
             for one in grown:
                 _drain(scene, one, sink)
-            for one in mains:
+            for one in _in_turn(mains, _TURNS):
                 _tell_first(scene, one, sink)
             scene.tell(f"growth of webhooks: round {number + 1} of {scene.plan.rounds}")
     if scene.main.kind == "postgres":
@@ -124,11 +125,16 @@ def _choose(scene: Scene, filled: Sequence[Filled]) -> None:
 
 
 def _measure_all(scene: Scene, grown: Sequence[Grown], names: Iterable[str]) -> None:
-    """Take a round of each in slices, every other time the last one first."""
+    """Take a round of each, in slices."""
     for name in names:
-        for slice_number in range(max(1, round(scene.plan.seconds / _SLICE_S))):
-            for one in grown if slice_number % 2 else reversed(grown):
-                _measure(scene, one, name)
+        for one in _in_turn(grown, max(1, round(scene.plan.seconds / _SLICE_S))):
+            _measure(scene, one, name)
+
+
+def _in_turn(grown: Sequence[Grown], times: int) -> Iterator[Grown]:
+    """Yield each so many times, every other time the last one first."""
+    for number in range(times):
+        yield from grown if number % 2 else reversed(grown)
 
 
 def _measure(scene: Scene, one: Grown, name: str) -> None:
