@@ -33,7 +33,7 @@ _SLICE_S, _WARM_S = 0.5, 0.1
 _PATIENCE_S = 60
 _CHOICES_PER_S = 600
 """More than the sandbox bank takes, so payments never run out before the time."""
-_TURNS = 3
+_TURNS, _BACKLOGS = 3, 2
 """So many in a round, where what is asked for is a number and not a time."""
 _MOVES = 40
 _PAYERS = 20
@@ -105,7 +105,7 @@ def grow(scene: Scene) -> None:
         for one in grown:
             register(sink, one.running, one.filled.name)
         for number in range(scene.plan.rounds):
-            for one in _in_turn(grown, _TURNS):
+            for one in _in_turn(grown, _BACKLOGS):
                 _drain(scene, one, sink)
             for one in _in_turn(mains, _TURNS):
                 _tell_first(scene, one, sink)
@@ -151,7 +151,7 @@ def _know(scene: Scene, one: Grown) -> None:
 
 
 def _drain(scene: Scene, one: Grown, sink: Sink) -> None:
-    share = scene.plan.backlog // scene.plan.rounds // _TURNS // ENDPOINTS
+    share = scene.plan.backlog // scene.plan.rounds // _BACKLOGS // ENDPOINTS
     rate = drain(one.running.site, sink, share)
     scene.results.note(*one.figure("deliver", f"webhooks to {ENDPOINTS} endpoints", "/s"), rate)
 

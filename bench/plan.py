@@ -27,7 +27,7 @@ class Plan:
     streams: int = 10_000
     payers: int = 240  #: whose browsers wait for the bank's word
     moves: int = 150  #: that webhooks tell of, in each turn of a round
-    backlog: int = 15_000  #: webhooks that wait to be sent
+    backlog: int = 12_000  #: webhooks that wait to be sent
 
 
 @dataclass(slots=True)
