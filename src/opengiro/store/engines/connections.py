@@ -41,7 +41,8 @@ _SESSION = {
     "jit": "off",  # it costs more than our short queries do
     # Plans are kept. One made while a table was small would read it whole for ever after, foreign keys' checks too.
     "enable_seqscan": "off",
-    # Planning costs more than what it would win: our indexes leave one good plan, whatever the values are.
+    # Planning each time costs more than it would win: once tables are not nearly empty (PLANS_KEPT), our indexes leave
+    # one good plan, whatever the values are.
     "plan_cache_mode": "force_generic_plan",
     "idle_in_transaction_session_timeout": "10s",  # a process that froze in a transaction lets go of its locks
     "lock_timeout": "5s",
