@@ -26,6 +26,7 @@ class Sink:
     port: int = 0
     connections: int = 0
     requests: list[Request] = field(default_factory=list)
+    torn: list[bytes] = field(default_factory=list)  #: what each connection that was closed had begun to say
     behave: Behave | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -37,11 +38,14 @@ class Sink:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one connection."""
         self.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                request = await _read(reader)
-                self.requests.append(request)
-                await (self.behave or answer(200))(request, writer)
+        with contextlib.suppress(ConnectionError):
+            try:
+                while True:
+                    request = await _read(reader)
+                    self.requests.append(request)
+                    await (self.behave or answer(200))(request, writer)
+            except asyncio.IncompleteReadError as ended:
+                self.torn.append(ended.partial)
         writer.close()
 
 

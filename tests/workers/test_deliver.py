@@ -8,12 +8,14 @@ import gzip
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opengiro.domain.clock import EPOCH
 from opengiro.domain.deliveries import Failure, Outcome, Stage, Webhook
 from opengiro.domain.lifecycle import Trigger
 from opengiro.domain.retry import ATTEMPTS_MAX, STEPS
@@ -379,8 +381,8 @@ async def test_an_attempt_whose_worker_died_is_made_by_another_with_the_same_id(
         await home.moved_payment()
         (claim,) = await claim_deliveries(home.core, lambda _: 4)
 
-        async def die(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
-            await home.post.send(url, headers, body)
+        async def die(url: str, headers: Mapping[str, str], body: bytes, until: datetime) -> Outcome:
+            await home.post.send(url, headers, body, until)
             raise ConnectionAbortedError
 
         with pytest.raises(ConnectionAbortedError):
@@ -395,6 +397,18 @@ async def test_an_attempt_whose_worker_died_is_made_by_another_with_the_same_id(
         assert len(await home.deliveries(webhook, Stage.DELIVERED)) == 1
 
 
+async def test_who_froze_until_the_claim_had_ended_sends_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, sink() as shop:
+        webhook = await home.webhook(shop.url)
+        await home.moved_payment()
+        (claim,) = await claim_deliveries(home.core, lambda _: 4)
+        assert await deliver_event(home.core, replace(claim, until=EPOCH), render, home.post.send) is None
+        assert (shop.requests, await home.log(webhook)) == ([], [])
+        await home.core.store.deliveries.free_lapsed(2**62)
+        await home.deliver()
+        assert len(shop.requests) == 1
+
+
 async def test_who_was_claimed_over_can_no_longer_say_how_it_ended(tmp_path: Path) -> None:
     async with house(tmp_path) as home, sink() as shop:
         webhook = await home.webhook(shop.url)
@@ -403,7 +417,7 @@ async def test_who_was_claimed_over_can_no_longer_say_how_it_ended(tmp_path: Pat
         await home.core.store.deliveries.free_lapsed(2**62)
         (held,) = await claim_deliveries(home.core, lambda _: 4)
 
-        async def fail(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        async def fail(url: str, headers: Mapping[str, str], body: bytes, until: datetime) -> Outcome:
             return Outcome(failure=Failure.BROKEN)
 
         assert await deliver_event(home.core, stale, render, fail) is None

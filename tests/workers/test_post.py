@@ -10,7 +10,9 @@ from datetime import timedelta
 
 import pytest
 
+from opengiro.domain.clock import EPOCH
 from opengiro.domain.deliveries import Failure, Outcome
+from opengiro.usecases.deliver_event import TooLate
 from opengiro.workers.guard import Guard
 from opengiro.workers.post import BODY_MAX, Post
 from tests.workers.sink import Behave, Request, answer, hang, sink
@@ -151,6 +153,24 @@ async def test_a_name_without_address_is_unresolved() -> None:
 
     async with Post(Guard(lookup=nowhere)) as post:
         assert (await post.send("https://shop.test/", {}, b"")).failure is Failure.UNRESOLVED
+
+
+@pytest.mark.parametrize("kept_open", [False, True], ids=["new connection", "kept connection"])
+async def test_what_may_not_leave_any_more_when_the_connection_stands_does_not(kept_open: bool) -> None:
+    until = EPOCH + timedelta(seconds=40)
+    now = EPOCH
+    async with sink() as found:
+        async with Post(Guard(frozenset({"*"})), now=lambda: now) as post:
+            if kept_open:
+                await post.send(found.url, {}, b"first", until)
+            now = until
+            with pytest.raises(TooLate):
+                await post.send(found.url, {}, b"late", until)
+            now = EPOCH
+            await post.send(found.url, {}, b"next", until)
+        await asyncio.wait(found.tasks)
+    assert [request.body for request in found.requests] == [b"first", b"next"][not kept_open :]
+    assert found.torn == [b"", b""], "two connections, and each ended between requests"
 
 
 async def test_a_certificate_nobody_vouches_for_is_refused(certificate: ssl.SSLContext) -> None:

@@ -52,6 +52,10 @@ _ID_TRIES = 4
 _COMPRESSION = "webhooks.compression.enabled"
 
 
+class TooLate(Exception):
+    """We were frozen or starved until our claim ended, and nothing left; whoever claims it now sends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """What a dialect renders: the payment as it stood right after the move, and the ids it prints."""
@@ -66,7 +70,8 @@ class Event:
 
 
 Render = Callable[[Event], bytes]
-Send = Callable[[str, Mapping[str, str], bytes], Awaitable[Outcome]]
+Send = Callable[[str, Mapping[str, str], bytes, datetime], Awaitable[Outcome]]
+"""Takes URL, headers, body and until when, in real time, the request may leave; raises `TooLate`."""
 
 
 class Facts:
@@ -129,11 +134,9 @@ async def deliver_event(core: Core, claim: Claim, render: Render, send: Send) ->
         delivery = await _fix_body(core, claim, render)
         merchant = await claim.facts.merchant(delivery.merchant_id)
         headers, sent = _request(core, claim.endpoint, delivery, merchant)
-        if core.clock.real() >= claim.until:
-            return None  # we were frozen or starved; somebody else sends it
-        outcome = await send(claim.webhook.url, headers, sent)
+        outcome = await send(claim.webhook.url, headers, sent, claim.until)
         await _keep(core, replace(claim, delivery=delivery), headers, outcome)
-    except Conflict:
+    except (Conflict, TooLate):
         return None
     return outcome
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from opengiro.domain.clock import real_now
@@ -23,6 +24,7 @@ from opengiro.domain.deliveries import Failure, Outcome
 from opengiro.domain.retry import read_retry_after
 from opengiro.telemetry.meters import DELIVERIES
 from opengiro.telemetry.spans import span
+from opengiro.usecases.deliver_event import TooLate
 from opengiro.workers.guard import Guard, UnsafeUrl
 
 DEADLINE_S = 20.0
@@ -34,6 +36,23 @@ class _Heard:
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: bytearray = field(default_factory=bytearray)
+
+
+class _Parting(aiohttp.BytesPayload):
+    """A body that leaves in time or not at all. The client holds its headers back until the body is written."""
+
+    def __init__(self, body: bytes, is_late: Callable[[], bool]) -> None:
+        """Ask `is_late` at the last moment."""
+        super().__init__(body)
+        self._is_late = is_late
+        self.withheld = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write headers and body, or neither."""
+        self.withheld = self._is_late()
+        if self.withheld:
+            raise ConnectionAbortedError("too late to send")
+        await super().write_with_length(writer, content_length)
 
 
 class Post:
@@ -80,12 +99,19 @@ class Post:
             await self._session.close()
         self._session = None
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """Make one attempt; whatever the other side does becomes an outcome."""
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes, until: datetime | None = None) -> Outcome:
+        """Make one attempt; whatever the other side does becomes an outcome.
+
+        Raises `TooLate` when real time passed `until` before the first byte could leave, and then none did: a
+        process can freeze at any moment, also between its claim and the wire.
+        """
         started = time.monotonic()
         heard = _Heard()
+        parting = _Parting(body, lambda: until is not None and self._now() >= until)
         with span("webhook"):
-            failure = await self._exchange(url, headers, body, heard)
+            failure = await self._exchange(url, headers, parting, heard)
+        if parting.withheld:
+            raise TooLate
         took_s, came = time.monotonic() - started, f"{heard.status // 100}xx" if heard.status else failure
         DELIVERIES.labels(came).observe(took_s)
         return Outcome(
@@ -97,7 +123,7 @@ class Post:
             duration_ms=round(took_s * 1000),
         )
 
-    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard) -> Failure | None:
+    async def _exchange(self, url: str, headers: Mapping[str, str], body: _Parting, heard: _Heard) -> Failure | None:
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self._ask(url, headers, body, heard)
@@ -115,7 +141,7 @@ class Post:
             return Failure.BROKEN
         return None
 
-    async def _ask(self, url: str, headers: Mapping[str, str], body: bytes, heard: _Heard) -> None:
+    async def _ask(self, url: str, headers: Mapping[str, str], body: _Parting, heard: _Heard) -> None:
         if self._session is None:
             raise RuntimeError("a Post sends only inside `async with`")
         target = URL(self._guard.check_url(url).url, encoded=True)
