@@ -9,11 +9,14 @@ PROJECTS := pyproject.toml $(wildcard kit/pyproject.toml examples/shop/pyproject
 PYTHON_CODE := src tests bench $(wildcard kit/src examples/shop/src)
 BROWSER_CODE := $(shell find src examples -path '*/static/*.js' 2>/dev/null)
 
-# Two test processes halve the wait; more than that and browsers starve each other on a small machine.
-WORKERS ?= 2
+# One more than the cores of a small machine, as tests wait much; with yet more, browsers starve each other.
+WORKERS ?= 3
 
 # On the first everything runs, on the second what touches a database.
 ENGINES := $(or $(ENGINE),sqlite postgres)
+
+# A file stays in one process. In their own order: the few tests of long files would otherwise all come last.
+SPREAD := --dist loadfile --no-loadscope-reorder
 
 # What pytest answers when nothing was left to run, as it may on one engine when ARGS narrow.
 NO_TESTS := 5
@@ -39,7 +42,7 @@ test: $(DEV) ## Install what the tests need and run them on both databases (ENGI
 	@tools/nginx
 	@for engine in $(ENGINES); do \
 	    echo "Tests on $$engine:"; \
-	    OPENGIRO_TEST_ENGINE=$$engine .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS) \
+	    OPENGIRO_TEST_ENGINE=$$engine .venv/bin/python -m pytest -n $(WORKERS) $(SPREAD) $(ARGS) \
 	        || { code=$$?; [ $$code = $(NO_TESTS) ] && [ -n "$${ARGS:-}" ]; } || exit 1; \
 	done
 

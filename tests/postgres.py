@@ -61,7 +61,7 @@ def new_database(*, empty: bool = False) -> str:
     """Return the URL of a database that nobody else uses, with our schema unless it has to be empty."""
     name = f"test{next(_numbers)}"
     template = "template1" if empty else _template()
-    running().shell(f"CREATE DATABASE {name} TEMPLATE {template}")
+    running().shell(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     return f"{running().url}/{name}"
 
 
