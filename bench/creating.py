@@ -1,20 +1,21 @@
 """Creating payments over HTTP beside the database's own tools that write the same rows.
 
-Every round takes all contestants in turn, so what disturbs the machine for a moment disturbs them alike. In the end
-the rows are counted: as many payments as were acknowledged, no more and no less.
+Every round takes all contestants in turn, the engines in turns of a fraction of a second, so what disturbs the machine
+for a moment disturbs them alike. In the end the rows are counted: as many payments as were acknowledged, no more and
+no less.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.databases import PostgresDatabase
 from bench.figures import Figure
-from bench.loader import Job, load
+from bench.loader import Job, Tally, load, take_turns
 from bench.places import NAMES, Place, twin
-from bench.plan import Scene
+from bench.plan import SLICE_S, WARM_S, Scene
 from bench.rivals import Loop, Pgbench
 from bench.rows import Model, counts, gained, models, prove_complete
 from bench.site import Running
@@ -49,21 +50,24 @@ class Contest:
             self.rival.run(CONNECTIONS[-1], seconds)
             self.rival.database.tidy()
 
-    def round(self, scene: Scene, connections: int) -> None:
-        """Measure both, one after the other."""
-        kind, plan = self.place.kind, scene.plan
-        job = Job(self.running.port, creates(self.running.token), connections, seconds=plan.seconds)
-        tally = load(job)
+    def job(self, connections: int) -> Job:
+        """Return the load of one turn."""
+        return Job(self.running.port, creates(self.running.token), connections, WARM_S, SLICE_S)
+
+    def note(self, scene: Scene, connections: int, tally: Tally) -> None:
+        """Keep what a round of turns came to."""
         self.acknowledged += tally.acknowledged
-        width = f"{connections} connection{'s' if connections > 1 else ''}"
-        group = f"creating payments on {NAMES[kind]}"
-        scene.note(f"{kind}.create.{connections}", Figure(group, f"OpenGiro over HTTP, {width}", "/s"), tally)
+        line = Figure(self._group, f"OpenGiro over HTTP, {_width(connections)}", "/s")
+        scene.note(f"{self.place.kind}.create.{connections}", line, tally)
+
+    def compete(self, scene: Scene, connections: int) -> None:
+        """Measure the rival."""
         if self.rival is None:
             return
-        written = self.rival.run(connections, plan.seconds)
-        what = width if kind == "postgres" else f"batches of {connections}"
-        line = Figure(group, f"{self.rival.name}, {what}", "/s")
-        scene.results.note(f"{kind}.rival.{connections}", line, written.rate)
+        written = self.rival.run(connections, scene.plan.seconds)
+        what = _width(connections) if self.place.kind == "postgres" else f"batches of {connections}"
+        line = Figure(self._group, f"{self.rival.name}, {what}", "/s")
+        scene.results.note(f"{self.place.kind}.rival.{connections}", line, written.rate)
 
     def prove(self) -> None:
         """Raise `LostPayments` unless every acknowledged payment is in the database, and nothing else."""
@@ -74,6 +78,10 @@ class Contest:
             )
             raise LostPayments(text)
 
+    @property
+    def _group(self) -> str:
+        return f"creating payments on {NAMES[self.place.kind]}"
+
 
 def create(scene: Scene) -> None:
     """Measure creates on every engine at 1, 8 and 32 connections."""
@@ -83,11 +91,19 @@ def create(scene: Scene) -> None:
             one.warm_up()
         for number in range(scene.plan.rounds):
             for connections in CONNECTIONS:
-                for one in contests:
-                    one.round(scene, connections)
+                take_round(scene, contests, connections)
             scene.tell(f"creates: round {number + 1} of {scene.plan.rounds}")
         for one in contests:
             one.prove()
+
+
+def take_round(scene: Scene, contests: Sequence[Contest], connections: int) -> None:
+    """Measure the servers in turns, then each rival."""
+    tallies = take_turns([one.job(connections) for one in contests], scene.plan.turns)
+    for one, tally in zip(contests, tallies, strict=True):
+        one.note(scene, connections, tally)
+    for one in contests:
+        one.compete(scene, connections)
 
 
 @contextlib.contextmanager
@@ -114,3 +130,7 @@ def _rival(scene: Scene, place: Place, rows: list[Model]) -> Pgbench | Loop | No
         scene.results.absences[f"{place.kind}.rival"] = f"{missing} is missing"
         return None
     return rival
+
+
+def _width(connections: int) -> str:
+    return f"{connections} connection{'s' if connections > 1 else ''}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.crowd import payments
@@ -39,12 +39,9 @@ class Side:
     running: Running
     waiting: list[int]  #: payments that have not moved yet
 
-    def move(self, count: int) -> None:
-        """Cancel payments at a steady pace: each is a move that all endpoints hear of."""
-        begun = time.monotonic()
-        for number in range(count):
-            time.sleep(max(0.0, begun + number / _MOVES_PER_S - time.monotonic()))
-            self.running.call("POST", f"/payments/{self.waiting.pop()}", CANCEL)
+    def move(self) -> None:
+        """Cancel a payment: a move that all endpoints hear of."""
+        self.running.call("POST", f"/payments/{self.waiting.pop()}", CANCEL)
 
     def moved_at(self, payments: Iterable[int]) -> Mapping[int, float]:
         """Return when these payments moved, in seconds since 1970."""
@@ -67,22 +64,34 @@ def deliver(scene: Scene) -> None:
             stack.enter_context(_side(scene, sink, "all", others="ok")),
             stack.enter_context(_side(scene, sink, "half", others="hang")),
         ]
-        for side in sides:
-            measure(sink, side, _WARMING)
+        measure(sink, sides, _WARMING)
         for number in range(scene.plan.rounds):
             latencies: dict[str, list[float]] = {side.name: [] for side in sides}
             for name in _TURNS:
                 (side,) = (one for one in sides if one.name == name)
                 side.running.site.database.tidy()
-                latencies[name] += measure(sink, side, scene.plan.moves)
+                latencies[name] += measure(sink, [side], scene.plan.moves)[0]
             _note(scene, latencies)
             scene.tell(f"webhooks: round {number + 1} of {scene.plan.rounds}")
 
 
-def measure(sink: Sink, side: Side, moves: int) -> list[float]:
-    """Return the milliseconds from each move to its first arrival at each healthy endpoint."""
-    side.move(moves)
-    first = _first_arrivals(sink, {f"/ok/{side.name}{at}" for at in range(HEALTHY)}, moves * HEALTHY)
+def measure(sink: Sink, sides: Sequence[Side], moves: int) -> list[list[float]]:
+    """Make so many moves at each side, which take turns, at a steady pace.
+
+    Returns for each side the milliseconds from a move to its first arrival at each healthy endpoint.
+    """
+    begun = time.monotonic()
+    for number in range(moves * len(sides)):
+        time.sleep(max(0.0, begun + number / _MOVES_PER_S - time.monotonic()))
+        sides[number % len(sides)].move()
+    paths = [{f"/ok/{side.name}{at}" for at in range(HEALTHY)} for side in sides]
+    first = _first_arrivals(sink, set().union(*paths), moves * HEALTHY * len(sides))
+    return [
+        _latencies(side, [one for one in first if one.path in ours]) for side, ours in zip(sides, paths, strict=True)
+    ]
+
+
+def _latencies(side: Side, first: Sequence[Arrival]) -> list[float]:
     moved_at = side.moved_at({one.payment_id for one in first})
     return [(one.at - moved_at[one.payment_id]) * 1000 for one in first]
 

@@ -31,7 +31,7 @@ _TICKS_PER_S = 100
 def follow(scene: Scene) -> None:
     """Let payers approve at a sandbox bank while their browsers follow, and see when each browser knows."""
     with twin(scene.main, "follow").serving() as running:
-        latencies = knowing(scene, running, scene.plan.payers)
+        (latencies,) = knowing(scene, [running], scene.plan.payers)
     line = Figure(GROUP, f"bank says done to browser knows, {len(latencies)} payers", "ms p99")
     # The samples in thirds are the rounds.
     for third in range(3):
@@ -40,26 +40,31 @@ def follow(scene: Scene) -> None:
     scene.tell("live status: browsers know")
 
 
-def knowing(scene: Scene, running: Running, payers: int) -> list[float]:
-    """Let so many pay, and return how many milliseconds each browser knew later than the bank."""
-    following = seats(running, payments(running, payers))
-    knew = asyncio.run(_all_pay(running, running.bank_id(CODE), following))
+def knowing(scene: Scene, servers: Sequence[Running], payers: int) -> list[list[float]]:
+    """Let so many pay at each server, which take turns; return how many milliseconds each browser knew later."""
+    waiting = [_payers(running, payers) for running in servers]
+    knew = asyncio.run(_all_pay([one for several in zip(*waiting, strict=True) for one in several]))
     said = scene.banks.said_done()
     latencies = [(at - said[bank_payment]) * 1000 for bank_payment, at in knew if bank_payment in said]
-    if len(latencies) < payers:
-        raise RuntimeError(f"{len(latencies)} of {payers} browsers were told that their payment is done")
-    return latencies
+    if len(latencies) < len(knew):
+        raise RuntimeError(f"{len(latencies)} of {len(knew)} browsers were told that their payment is done")
+    return [latencies[at :: len(servers)] for at in range(len(servers))]
 
 
-async def _all_pay(running: Running, bank: str, following: Sequence[tuple[int, str]]) -> list[tuple[str, float]]:
+def _payers(running: Running, count: int) -> list[Payer]:
+    bank = running.bank_id(CODE)
+    return [Payer(running, bank, *seat) for seat in seats(running, payments(running, count))]
+
+
+async def _all_pay(payers: Sequence[Payer]) -> list[tuple[str, float]]:
     """Return for each payment the bank's id of it and when its browser knew that it is done."""
     room = asyncio.Semaphore(_PAYERS_AT_ONCE)
 
-    async def pay(payment_id: int, token: str) -> tuple[str, float]:
+    async def pay(payer: Payer) -> tuple[str, float]:
         async with room, asyncio.timeout(_PATIENCE_S):
-            return await Payer(running, bank, payment_id, token).pay()
+            return await payer.pay()
 
-    return list(await asyncio.gather(*(pay(*one) for one in following)))
+    return list(await asyncio.gather(*map(pay, payers)))
 
 
 @dataclass(slots=True)

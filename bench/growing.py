@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ from bench.draining import drain
 from bench.figures import Figure, p50_p99
 from bench.filling import fill
 from bench.following import knowing
-from bench.loader import Given, Job, load
+from bench.loader import Given, Job, load, take_turns
 from bench.places import NAMES, Place, twin
-from bench.plan import SMALL, Scene
+from bench.plan import SLICE_S, SMALL, WARM_S, Scene
 from bench.rows import Model, models
 from bench.sink import Sink, sinking
 from bench.site import ZONE, Running, Site
@@ -28,15 +28,16 @@ from bench.wire import PAYMENT, choice, choices, creates, listing, reads, tokens
 
 CONNECTIONS = 32
 FEW = 8
-_SLICE_S, _WARM_S = 0.5, 0.1
-"""Sizes take turns this often: over whole rounds a machine changes by more than what growth costs."""
 _PATIENCE_S = 60
+_CHOOSING = 2
+"""A choice takes so long that its slices are longer by this."""
 _CHOICES_PER_S = 600
 """More than the sandbox bank takes, so payments never run out before the time."""
-_TURNS, _BACKLOGS = 3, 2
-"""So many in a round, where what is asked for is a number and not a time."""
-_MOVES = 40
-_PAYERS = 20
+_FIRST = 10_000
+"""So many payments are made before any counts. A page that is touched for the first time after a checkpoint is logged
+whole; over the hundred thousand payments between two checkpoints that is rare, at their beginning it is not."""
+_MOVES = 150
+_PAYERS = 150
 ASKED = ("create", "read", "list", "newest", "token")
 
 
@@ -52,7 +53,7 @@ class Filled:
     @property
     def name(self) -> str:
         """What its endpoints go by at the sink."""
-        return f"{self.place.kind}{self.size}"
+        return f"{self.place.kind}-{self.size}-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +63,28 @@ class Grown:
     filled: Filled
     running: Running
 
-    def job(self, what: str, seconds: float) -> tuple[str, Job]:
-        """Return a load, and a name for people."""
+    def job(self, what: str, turns: int) -> tuple[str, Job]:
+        """Return a load of so many turns, and a name for people."""
         port, token = self.running.port, self.running.token
         page = "limit=20&reverse=true"
         match what:
             case "create":
-                return what, Job(port, creates(token), CONNECTIONS, _WARM_S, seconds)
+                return what, Job(port, creates(token), CONNECTIONS, WARM_S, SLICE_S)
             case "read":
-                return "read by id", Job(port, reads(token, self.filled.sample), CONNECTIONS, _WARM_S, seconds)
+                return "read by id", Job(port, reads(token, self.filled.sample), CONNECTIONS, WARM_S, SLICE_S)
             case "list":
                 yesterday = datetime.now(ZoneInfo(ZONE)).date() - timedelta(days=1)
                 query = f"min_date={yesterday}&max_date={yesterday + timedelta(days=1)}&state=done&{page}"
-                return "list, done yesterday, 20 of a page", Job(port, listing(token, query), FEW, _WARM_S, seconds)
+                return "list, done yesterday, 20 of a page", Job(port, listing(token, query), FEW, WARM_S, SLICE_S)
             case "newest":
-                return "list, the newest 20 of all", Job(port, listing(token, page), FEW, _WARM_S, seconds)
+                return "list, the newest 20 of all", Job(port, listing(token, page), FEW, WARM_S, SLICE_S)
             case "token":
-                return "service token", Job(port, tokens(*self.running.site.client), CONNECTIONS, _WARM_S, seconds)
+                return "service token", Job(port, tokens(*self.running.site.client), CONNECTIONS, WARM_S, SLICE_S)
             case _:  # our commit, the bank's answer over real HTTP, our second commit: most of it is the bank
-                made = payments(self.running, round((seconds + _WARM_S) * _CHOICES_PER_S))
+                warm_s, slice_s = _CHOOSING * WARM_S, _CHOOSING * SLICE_S
+                made = payments(self.running, round(turns * (warm_s + slice_s) * _CHOICES_PER_S))
                 chosen = choices(token, made, self.running.bank_id(CODE))
-                return "choose a sandbox bank", Job(port, chosen, FEW, _WARM_S, seconds)
+                return "choose a sandbox bank", Job(port, chosen, FEW, warm_s, slice_s)
 
     def figure(self, what: str, called: str, unit: str) -> tuple[str, Figure]:
         """Return the key and the line that a round of something belongs to."""
@@ -95,20 +97,21 @@ def grow(scene: Scene) -> None:
     filled = _filled(scene)
     with contextlib.ExitStack() as stack:
         grown = [stack.enter_context(_served(one)) for one in filled]
+        for one in grown:
+            payments(one.running, _FIRST)
         mains = [one for one in grown if one.filled.place is scene.main]
         for number in range(scene.plan.rounds):
-            _measure_all(scene, grown, ASKED)
-            for one in _in_turn(mains, _TURNS):
-                _know(scene, one)
+            for name in ASKED:
+                _measure(scene, grown, name)
+            _know(scene, mains)
             scene.tell(f"growth: round {number + 1} of {scene.plan.rounds}")
         sink = stack.enter_context(sinking())
         for one in grown:
             register(sink, one.running, one.filled.name)
         for number in range(scene.plan.rounds):
-            for one in _in_turn(grown, _BACKLOGS):
-                _drain(scene, one, sink)
-            for one in _in_turn(mains, _TURNS):
-                _tell_first(scene, one, sink)
+            for ours in _by_engine(grown):
+                _drain(scene, ours, sink)
+            _tell_first(scene, mains, sink)
             scene.tell(f"growth of webhooks: round {number + 1} of {scene.plan.rounds}")
     if scene.main.kind == "postgres":
         _choose(scene, [one for one in filled if one.place is scene.main])
@@ -122,44 +125,49 @@ def _choose(scene: Scene, filled: Sequence[Filled]) -> None:
     with contextlib.ExitStack() as stack:
         grown = [stack.enter_context(_served(one, work=False)) for one in filled]
         for _ in range(scene.plan.rounds):
-            _measure_all(scene, grown, ["choose"])
+            _measure(scene, grown, "choose")
 
 
-def _measure_all(scene: Scene, grown: Sequence[Grown], names: Iterable[str]) -> None:
-    """Take a round of each, in slices."""
-    for name in names:
-        for one in _in_turn(grown, max(1, round(scene.plan.seconds / _SLICE_S))):
-            _measure(scene, one, name)
+def _measure(scene: Scene, grown: Sequence[Grown], name: str) -> None:
+    """Take a round of something, on each engine the sizes in turns."""
+    if name == "token":  # it has nothing to do with payments
+        grown = [one for one in grown if one.filled.size == SMALL]
+    for ours in _by_engine(grown):
+        jobs = [one.job(name, scene.plan.turns) for one in ours]
+        tallies = take_turns([job for _, job in jobs], scene.plan.turns)
+        for one, (called, job), tally in zip(ours, jobs, tallies, strict=True):
+            scene.note(*one.figure(name, f"{called}, {job.connections} connections", "/s"), tally)
 
 
-def _in_turn(grown: Sequence[Grown], times: int) -> Iterator[Grown]:
-    """Yield each so many times, every other time the last one first."""
-    for number in range(times):
-        yield from grown if number % 2 else reversed(grown)
+def _by_engine(grown: Sequence[Grown]) -> Iterator[list[Grown]]:
+    for kind in NAMES:
+        ours = [one for one in grown if one.filled.place.kind == kind]
+        if ours:
+            yield ours
 
 
-def _measure(scene: Scene, one: Grown, name: str) -> None:
-    if name == "token" and one.filled.size != SMALL:  # it has nothing to do with payments
-        return
-    called, job = one.job(name, min(_SLICE_S, scene.plan.seconds))
-    scene.note(*one.figure(name, f"{called}, {job.connections} connections", "/s"), load(job))
+def _know(scene: Scene, grown: Sequence[Grown]) -> None:
+    latencies = knowing(scene, [one.running for one in grown], _PAYERS)
+    _note_times(scene, grown, ("know", "bank says done to browser knows"), latencies)
 
 
-def _know(scene: Scene, one: Grown) -> None:
-    p50, p99 = p50_p99(knowing(scene, one.running, _PAYERS))
-    scene.results.note(*one.figure("know", "bank says done to browser knows", "ms p50"), p50, p50, p99)
+def _drain(scene: Scene, grown: Sequence[Grown], sink: Sink) -> None:
+    rates = drain(sink, [(one.filled.name, one.running) for one in grown], scene.plan.backlog // ENDPOINTS)
+    for one, rate in zip(grown, rates, strict=True):
+        scene.results.note(*one.figure("deliver", f"webhooks to {ENDPOINTS} endpoints", "/s"), rate)
 
 
-def _drain(scene: Scene, one: Grown, sink: Sink) -> None:
-    share = scene.plan.backlog // scene.plan.rounds // _BACKLOGS // ENDPOINTS
-    rate = drain(one.running.site, sink, share)
-    scene.results.note(*one.figure("deliver", f"webhooks to {ENDPOINTS} endpoints", "/s"), rate)
+def _tell_first(scene: Scene, grown: Sequence[Grown], sink: Sink) -> None:
+    sides = [Side(one.filled.name, one.running, payments(one.running, _MOVES)) for one in grown]
+    _note_times(scene, grown, ("tell", "move to first attempt"), measure(sink, sides, _MOVES))
 
 
-def _tell_first(scene: Scene, one: Grown, sink: Sink) -> None:
-    side = Side(one.filled.name, one.running, payments(one.running, _MOVES))
-    p50, p99 = p50_p99(measure(sink, side, _MOVES))
-    scene.results.note(*one.figure("tell", "move to first attempt", "ms p50"), p50, p50, p99)
+def _note_times(
+    scene: Scene, grown: Sequence[Grown], about: tuple[str, str], latencies: Sequence[Sequence[float]]
+) -> None:
+    for one, found in zip(grown, latencies, strict=True):
+        p50, p99 = p50_p99(found)
+        scene.results.note(*one.figure(*about, "ms p50"), p50, p50, p99)
 
 
 def _filled(scene: Scene) -> list[Filled]:

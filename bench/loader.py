@@ -1,8 +1,9 @@
 """The load generator: a process that keeps N connections busy, each with one request at a time (a closed loop).
 
-It reads a job as JSON and answers with a tally as JSON. Requests are bytes made beforehand; of an answer only the
-status and the length are read. One request costs it about 15 µs, so it never is what limits the server (the run
-measures that cost against a server that does nothing, and prints it).
+It reads jobs as JSON and answers with a tally of each as JSON. Jobs that are to be compared take short turns: what a
+machine can do changes within a second, and by more than most of what is compared here. Requests are bytes made
+beforehand; of an answer only the status and the length are read. One request costs it about 15 µs, so it never is what
+limits the server (the run measures that cost against a server that does nothing, and prints it).
 """
 
 from __future__ import annotations
@@ -67,11 +68,18 @@ class Job(msgspec.Struct):
     keep: Literal["", "id", "seat"] = ""  #: what of each answer is wanted: a payment's id, or a live token and its id
 
 
-class Tally(msgspec.Struct):
-    """What came back. `acknowledged` counts every answer below 300, the warm-up and the end included."""
+class Turns(msgspec.Struct):
+    """Jobs one after the other, so many times, every other time the last one first."""
 
-    counted: int  #: answers below 300 inside the measured window
-    seconds: float  #: how long that window was
+    jobs: list[Job]
+    times: int = 1
+
+
+class Tally(msgspec.Struct):
+    """What came back. `acknowledged` counts every answer below 300, warm-ups and ends included."""
+
+    counted: int  #: answers below 300 inside the measured windows
+    seconds: float  #: how long those windows were
     acknowledged: int
     statuses: dict[str, int]
     p50_ms: float
@@ -102,17 +110,20 @@ class _Connection:
 
 
 class Loader:
-    """One run of a job."""
+    """One job, over connections that stay open between its turns."""
 
     def __init__(self, job: Job) -> None:
         """Open the connections."""
         self._job = job
         self._requests = _requests(job.requests)
+        self._sending = False
         self._poll = select.epoll()
         self._open: dict[int, _Connection] = {}
         self._statuses: Counter[bytes] = Counter()
+        self._fresh: list[float] = []
         self._latencies: list[float] = []
-        self._acknowledged = 0
+        self._acknowledged = self._counted = 0
+        self._seconds = self._used = 0.0
         self._wanted = _KEPT.get(job.keep)
         self._kept: list[str] = []
         for _ in range(job.connections):
@@ -120,27 +131,33 @@ class Loader:
             self._open[made.socket.fileno()] = made
             self._poll.register(made.socket, select.EPOLLIN)
 
-    def run(self) -> Tally:
-        """Send until the time is over, then wait for the answers that are still due."""
+    def run(self) -> None:
+        """Take one turn: send until the time is over, then wait for the answers that are still due."""
         job, clock = self._job, time.perf_counter
+        self._sending = True
         busy = sum([self._send(one) for one in self._open.values()])
         busy = self._go(clock() + job.warm_s, busy)
-        self._latencies.clear()
+        self._fresh.clear()
         before, begun, used = self._acknowledged, clock(), time.process_time()
         busy = self._go(begun + job.seconds, busy)
-        seconds, used = clock() - begun, time.process_time() - used
-        counted, latencies = self._acknowledged - before, list(self._latencies)
-        self._requests = iter(())
+        self._seconds += clock() - begun
+        self._used += time.process_time() - used
+        self._counted += self._acknowledged - before
+        self._latencies += self._fresh
+        self._sending = False
         self._go(clock() + _SETTLE_S, busy)
-        p50, p99 = p50_p99(latencies) if latencies else (0.0, 0.0)
+
+    def tally(self) -> Tally:
+        """Return what came back in all turns."""
+        p50, p99 = p50_p99(self._latencies) if self._latencies else (0.0, 0.0)
         return Tally(
-            counted=counted,
-            seconds=seconds,
+            counted=self._counted,
+            seconds=self._seconds,
             acknowledged=self._acknowledged,
             statuses={status.decode(): number for status, number in self._statuses.items()},
             p50_ms=p50 * 1000,
             p99_ms=p99 * 1000,
-            cost_us=used / max(1, len(latencies)) * 1e6,
+            cost_us=self._used / max(1, len(self._latencies)) * 1e6,
             kept=self._kept,
         )
 
@@ -155,7 +172,7 @@ class Loader:
         return busy
 
     def _send(self, one: _Connection) -> bool:
-        request = next(self._requests, None)
+        request = next(self._requests, None) if self._sending else None
         one.busy = request is not None
         if request is None:
             return False
@@ -181,7 +198,7 @@ class Loader:
             return False
         one.buffer = b""
         status = data[9:12]
-        self._latencies.append(time.perf_counter() - one.begun)
+        self._fresh.append(time.perf_counter() - one.begun)
         self._statuses[status] += 1
         if status < b"300":
             self._acknowledged += 1
@@ -229,28 +246,26 @@ def _keys() -> Iterator[bytes]:
 
 def load(job: Job) -> Tally:
     """Run a job in a process of its own and return its tally."""
-    return load_all([job])[0]
+    return take_turns([job], 1)[0]
 
 
-def load_all(jobs: Sequence[Job]) -> list[Tally]:
-    """Run jobs at the same time, each in a process of its own."""
-    command = [sys.executable, "-m", "bench.loader"]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in jobs]
-    for process, job in zip(processes, jobs, strict=True):
-        if process.stdin is not None:
-            process.stdin.write(msgspec.json.encode(job))
-            process.stdin.close()
-    told = [process.stdout.read() if process.stdout else b"" for process in processes]
-    ended = [process.wait() for process in processes]
-    if any(ended):
-        raise RuntimeError("a load generator failed")
-    return [msgspec.json.decode(one, type=Tally) for one in told]
+def take_turns(jobs: Sequence[Job], times: int) -> list[Tally]:
+    """Run jobs in turns, all in one other process, and return their tallies."""
+    run = msgspec.json.encode(Turns(list(jobs), times))
+    ended = subprocess.run([sys.executable, "-m", "bench.loader"], input=run, stdout=subprocess.PIPE, check=False)
+    if ended.returncode:
+        raise RuntimeError("the load generator failed")
+    return msgspec.json.decode(ended.stdout, type=list[Tally])
 
 
 def main() -> None:
-    """Read a job, run it, tell the tally."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    sys.stdout.buffer.write(msgspec.json.encode(Loader(job).run()))
+    """Read what to run, run it, tell the tallies."""
+    run = msgspec.json.decode(sys.stdin.buffer.read(), type=Turns)
+    loaders = [Loader(job) for job in run.jobs]
+    for number in range(run.times):
+        for one in loaders if number % 2 else reversed(loaders):
+            one.run()
+    sys.stdout.buffer.write(msgspec.json.encode([one.tally() for one in loaders]))
 
 
 if __name__ == "__main__":

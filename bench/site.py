@@ -175,6 +175,18 @@ class Running:
             found += _children(pid)
         return found
 
+    def freeze(self) -> None:
+        """Stop everything that runs, as if no time passed."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self.pids():
+            os.kill(pid, number)
+
     def _said(self) -> str:
         return (self.site.folder / "serve.log").read_text(errors="replace")[-2000:]
 

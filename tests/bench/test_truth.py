@@ -11,7 +11,7 @@ import pytest
 
 from bench.bars import bars
 from bench.chart import draw
-from bench.creating import LostPayments, contest
+from bench.creating import LostPayments, contest, take_round
 from bench.crowd import payments
 from bench.figures import Figure, Results, percentile
 from bench.filling import fill, stretches
@@ -104,14 +104,14 @@ def test_a_folder_in_memory_is_refused() -> None:
 
 def test_every_payment_that_was_acknowledged_is_in_the_database(anywhere: Place) -> None:
     with contest(scene(anywhere), anywhere) as one:
-        one.round(scene(anywhere), connections=8)
+        take_round(scene(anywhere), [one], connections=8)
         assert one.acknowledged > 0
         one.prove()
 
 
 def test_a_payment_that_was_acknowledged_and_is_gone_is_noticed(place: SqlitePlace) -> None:
     with contest(scene(place), place) as one:
-        one.round(scene(place), connections=1)
+        take_round(scene(place), [one], connections=1)
         one.acknowledged += 1
         with pytest.raises(LostPayments, match="are saved"):
             one.prove()
