@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.delivering import ENDPOINTS
+from bench.plan import SLICE_S
 from bench.sink import Sink
 from bench.site import Running, Site
 
@@ -15,7 +16,6 @@ _SOON_S, _SPREAD_S = 2.0, 1.0
 """Time for the database to save a backlog and to count it, before the first of it and then the last is due."""
 _WAKING_S = 0.7
 """By then a worker has looked for what is due."""
-_SLICE_S = 0.15
 _LOOKED_AT = 200_000
 """So many of the latest payments are enough to find some that nobody was told of, at every size."""
 
@@ -65,7 +65,7 @@ def drain(sink: Sink, servers: Sequence[tuple[str, Running]], moves: int) -> lis
 
 def _take_turns(sink: Sink, sides: Sequence[_Side]) -> None:
     while True:
-        came = [side.run(sink, _SLICE_S) for side in sides] + [side.run(sink, _SLICE_S) for side in reversed(sides)]
+        came = [side.run(sink, SLICE_S) for side in sides] + [side.run(sink, SLICE_S) for side in reversed(sides)]
         if not all(came):
             raise RuntimeError("a worker sent nothing of a backlog")
         if any(side.left < 4 * max(came) for side in sides):
