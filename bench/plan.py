@@ -15,8 +15,8 @@ SMALL = 10_000
 BIG = 1_000_000
 LARGE = 10_000_000
 SLICE_S, WARM_S = 0.15, 0.04
-"""What is compared takes turns this short: over a second and more a machine changes by a tenth, which is much more than
-what is looked for. A turn begins with requests that do not count yet."""
+"""What is compared takes turns this short: over half a second and more a machine changes by a tenth, which is much more
+than what is looked for. A turn begins with requests that do not count yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
