@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opengiro_sandbox.sandbox import build_alone
-from tests.cli.laptop import free_port
+from tests.ports import free_port
 
 CODE = "horizon"
 """The friendly one: it sends payers to its pages, and executes an instant payment as soon as they approved."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.databases import Database
 from bench.wire import REDIRECT_URI, credentials
-from tests.cli.laptop import free_port
+from tests.ports import free_port
 
 _OPENGIRO = Path(sys.executable).with_name("opengiro")
 _PATIENCE_S = 60

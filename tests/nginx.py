@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli.laptop import free_port
+from tests.ports import free_port
 
 SHIPPED = Path(__file__).parents[1] / "deploy/nginx/opengiro.conf"
 MISSING = "nginx is not here; tools/nginx says how to install it"

@@ -10,7 +10,6 @@ import atexit
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ import pytest
 
 from opengiro.store.engines.postgres import Postgres
 from opengiro.store.migrate import migrate
+from tests.ports import free_port
 
 BINARIES = "/usr/lib/postgresql/*/bin"
 USER = "postgres"
@@ -123,8 +123,7 @@ class Server:
         self._as = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as:
             shutil.chown(folder, "postgres", "postgres")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._run("initdb", "-D", str(folder / "data"), "-U", USER, "-A", "trust", "-N", "--locale=C.UTF-8")
         lines = [f"{name} = '{value}'" for name, value in {**settings, "port": str(self.port)}.items()]
         with (folder / "data" / "postgresql.conf").open("a") as file:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from tests.ports import free_port
 
 OPENGIRO = Path(sys.executable).with_name("opengiro")
 IBAN = "FR7630006000011234567890189"
@@ -27,13 +28,6 @@ from opengiro.wiring import main
 dev.Settings = functools.partial(dev.Settings, database_url=sys.argv.pop(1))
 main()
 """
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

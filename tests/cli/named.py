@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from tests.cli.laptop import free_port
 from tests.cli.operator import Site
+from tests.ports import free_port
 
 
 class Named(Site):

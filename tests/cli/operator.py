@@ -16,7 +16,8 @@ from typing import IO, Any
 import httpx2
 
 from tests import engines
-from tests.cli.laptop import OPENGIRO, free_port
+from tests.cli.laptop import OPENGIRO
+from tests.ports import free_port
 
 REDIRECT_URI = "https://kites.example/return"
 MERCHANT = ("Kites", "--legal-name", "Kites SARL", "--domain", "kites", "--zone", "Europe/Paris")

@@ -16,7 +16,8 @@ from opengiro import __version__
 from opengiro.cli.directory import TEST_BANK_ID, sandbox_banks
 from opengiro.cli.home import STORIES
 from opengiro_sandbox.banks import entry
-from tests.cli.laptop import Laptop, free_port, run, start, started
+from tests.cli.laptop import Laptop, run, start, started
+from tests.ports import free_port
 
 SILENT = next(
     bank for bank in sandbox_banks(entry(one, "", "healthy") for one in opengiro_sandbox.BANKS) if bank.slug == "sol"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 
-from tests.cli.laptop import free_port
 from tests.cli.operator import REDIRECT_URI, new_site
+from tests.ports import free_port
 
 
 def fetched(port: int) -> httpx2.Response:

@@ -8,6 +8,7 @@ import pytest
 from opengiro.connectors import REPLY_BYTES_MAX, HttpLine
 from opengiro.domain.banks import BankTrouble, Moved
 from tests.connectors.scripted_bank import Act, ScriptedBank, break_off, hang, hang_up, reset, say
+from tests.ports import free_port
 
 
 async def trouble(line: HttpLine, url: str, timeout_s: float = 5) -> BankTrouble:
@@ -49,9 +50,7 @@ async def test_the_deadline_covers_an_answer_that_trickles_in(bank: ScriptedBank
 
 
 async def test_nobody_listening_means_nothing_was_sent(line: HttpLine) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert (await trouble(line, f"http://127.0.0.1:{port}/")).money is Moved.NOT_SENT
+    assert (await trouble(line, f"http://127.0.0.1:{free_port()}/")).money is Moved.NOT_SENT
 
 
 async def test_a_handshake_that_never_ends_means_nothing_was_sent(line: HttpLine) -> None:

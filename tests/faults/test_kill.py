@@ -16,7 +16,8 @@ import httpx2
 import pytest
 
 from tests import engines
-from tests.cli.laptop import IBAN, Laptop, free_port, start
+from tests.cli.laptop import IBAN, Laptop, start
+from tests.ports import free_port
 
 KILLS, CLIENTS = 12, 4
 _TOO_LONG_S = 25

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.kit.banq_wire import BanqWire
+from tests.ports import free_port
 from tests.shop.loopback import wait_until
 
 GUIDES = Path(__file__).parents[2] / "docs/guides"
@@ -52,9 +52,7 @@ def variables(wire: BanqWire) -> dict[str, str]:
 @contextmanager
 def running(folder: Path, wire: BanqWire, *command: str) -> Iterator[str]:
     """Run a program of the folder with a port in place of PORT until it answers, and stop it at the end."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = str(found.getsockname()[1])
+    port = str(free_port())
     words = [sys.executable, "-m", *(word.replace("PORT", port) for word in command)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(words, cwd=folder, env=variables(wire), stdout=log, stderr=log)

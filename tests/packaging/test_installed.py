@@ -16,8 +16,8 @@ import pytest
 from opengiro_kit.powens import Credentials, PaymentState, PowensClient
 
 from opengiro.cli.directory import TEST_BANK_ID
-from tests.cli.laptop import free_port
 from tests.packaging.installed import Installed, order, pay
+from tests.ports import free_port
 
 BACK = "https://kites.example/return"
 

@@ -33,6 +33,7 @@ from opengiro.web.limits.quotas import Quotas
 from opengiro.web.limits.urgency import Urgency, new_paths
 from opengiro.wiring import DIALECTS
 from tests.nginx import MISSING, SHIPPED, Certificate, Proxy, binary, proxying
+from tests.ports import free_port
 from tests.server import REDIRECT_URI, House, order, serving, until
 from tests.web.follower import follower
 from tests.web.payer import link
@@ -148,9 +149,7 @@ async def street(tmp_path: Path, certificate: Certificate, tls: ssl.SSLContext) 
 @pytest.fixture
 async def deserted(tmp_path: Path, certificate: Certificate, tls: ssl.SSLContext) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of nginx, with no server behind it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = listener.getsockname()[1]
-    with proxying(tmp_path, nobody, certificate) as proxy:
+    with proxying(tmp_path, free_port(), certificate) as proxy:
         async with httpx2.AsyncClient(base_url=proxy.url, verify=tls, trust_env=False) as client:
             yield client
 

@@ -17,12 +17,12 @@ from typing import Any
 import httpx2
 
 from opengiro.cli.directory import TEST_BANK_ID
-from tests.cli.laptop import free_port
 from tests.cli.operator import REDIRECT_URI, Site, new_site
 from tests.faults.ha import network
 from tests.faults.ha.cluster import PORT, USER, Cluster
 from tests.faults.ha.load import Caller, Outcome
 from tests.faults.ha.packages import POSTGRES
+from tests.ports import free_port
 
 PAYMENTS = 50
 QUIET_S = 5.0
