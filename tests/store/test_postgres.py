@@ -99,6 +99,15 @@ async def test_a_conflict_in_a_batch_leaves_its_neighbours_alone(engine: Postgre
     assert await numbers(engine) == [1, 2, 3]
 
 
+async def test_a_conflict_in_a_batch_costs_its_neighbours_a_few_transactions(engine: Postgres, operator: Any) -> None:
+    taken = 11
+    await engine.commit([merchant(taken)])
+    found = await asyncio.gather(*(engine.commit([merchant(one)]) for one in range(1, 33)), return_exceptions=True)
+    assert [at for at, one in enumerate(found, 1) if isinstance(one, Conflict)] == [taken]
+    saved = "SELECT COUNT(*), COUNT(DISTINCT xmin::text) FROM merchants WHERE merchant_id <> $1"
+    assert tuple(await operator.fetchrow(saved, taken)) == (31, 5)  # sixteen, eight, four, two and one
+
+
 async def test_a_conflict_does_not_quote_the_row(engine: Postgres) -> None:
     await engine.commit([merchant(1)])
     with pytest.raises(Conflict) as told:

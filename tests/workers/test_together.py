@@ -14,9 +14,8 @@ from opengiro.domain.deliveries import Delivery, DeliveryTry, Outcome, Stage, Ve
 from opengiro.store import Conflict, Write
 from opengiro.store.engines.columns import GUARDED
 from opengiro.store.statements import statements
-from opengiro.usecases.data_ids import DataIds
 from opengiro.usecases.deliver_event import claim_deliveries
-from tests.workers.house import SHOP, House, house
+from tests.workers.house import House, house
 
 TRIED = DeliveryTry(attempt=1, at=EPOCH, request_headers=(), outcome=Outcome(status=200))
 
@@ -88,13 +87,6 @@ async def test_one_turn_claims_for_each_endpoint_as_many_as_it_has_room_for(home
         sorted(claim.webhook.webhook_id for claim in found) == [webhooks[1].webhook_id] + [webhooks[2].webhook_id] * 2
     )
     assert all(claim.delivery.webhook_id == claim.webhook.webhook_id for claim in found)
-
-
-@pytest.mark.parametrize("chance", [b"\x12\x34", b"\xff\xff"], ids=["amid a millisecond", "at its end"])
-def test_no_id_is_drawn_twice_however_little_chance_there_is(chance: bytes) -> None:
-    ids = DataIds()
-    drawn = [ids.draw(SHOP.merchant_id, EPOCH.replace(year=2026), chance) for _ in range(1000)]
-    assert len(set(drawn)) == 1000
 
 
 def test_what_shares_a_statement_is_a_named_one() -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _EPOCH_MS = 1_735_689_600_000  # 2025-01-01 UTC: 41 bits of milliseconds from here last until 2094
 _CHANCE_BITS = 12
+IDS_A_MILLISECOND = 1 << _CHANCE_BITS
+"""So many payment ids hold the same millisecond, one after another."""
 _TOKEN = re.compile(r"og_([0-9a-z]{1,13})_([A-Za-z0-9_-]{43})([0-9a-f]{8})", re.ASCII)
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -12,7 +12,7 @@ from opengiro.domain.login_gate import LoginGate
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store.fields_key import FieldsKey
 from opengiro.store.tokens_key import TokensKey
-from opengiro.usecases.data_ids import DataIds
+from opengiro.usecases.ids import Ids
 from opengiro.usecases.prompt_line import PromptLine
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Core:
     fields_key: FieldsKey = field(default_factory=FieldsKey)  #: opens field values that clients encrypted
     tokens_key: TokensKey = field(default_factory=TokensKey)  #: signs access tokens that others can check
     logins: LoginGate = field(default_factory=LoginGate)  #: how often passwords may be tried
-    data_ids: DataIds = field(default_factory=DataIds)  #: draws the ids of deliveries
+    ids: Ids = field(default_factory=Ids)  #: draws those of payments and deliveries
     failures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  #: so many are saved at a time
     bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from opengiro.domain.identifiers import guid7, payment_id, reference_prefix
+from opengiro.domain.identifiers import guid7, reference_prefix
 from opengiro.domain.payment import Execution, Instruction, Payment
 from opengiro.domain.recurrence import begins_at, civil_day
 from opengiro.domain.refusals import Complaint, Refusal, Refused
@@ -87,7 +87,8 @@ async def _create(
     bank = core.bank(command.bank_id) if command.bank_id else None
     for _ in range(_ID_TRIES):
         now = core.now(command.merchant_id)
-        payment = plan_payment(command, merchant, application, bank, now, core.chance)
+        number = core.ids.draw(now, core.chance(2))
+        payment = plan_payment(command, merchant, application, bank, now, number, core.chance)
         answer = render(payment)
         writes = core.store.payments.create(payment)
         if command.link_code:
@@ -97,7 +98,7 @@ async def _create(
         try:
             await core.store.commit(writes)
         except Conflict:
-            # Either the key was used meanwhile, or the id was drawn twice within a millisecond.
+            # Either the key was used meanwhile, or another process drew the same id in the same millisecond.
             if receipt and (kept := await recall_answer(core, receipt)):
                 return kept
             continue
@@ -111,6 +112,7 @@ def plan_payment(
     application: Application | None,
     bank: Bank | None,
     now: datetime,
+    payment_id: int,
     chance: Callable[[int], bytes],
 ) -> Payment:
     """Decide what is saved, or refuse; the merchant's own limits are judged here."""
@@ -120,11 +122,10 @@ def plan_payment(
     _check_horizon(command.instructions, today)
     _check_recurrence(command.instructions, today)
     instructions = _complete(command.instructions, chance)
-    drawn = chance(12)
     payment = Payment(
         merchant_id=command.merchant_id,
-        payment_id=payment_id(now, drawn[:2]),
-        guid=guid7(now, drawn[2:]),
+        payment_id=payment_id,
+        guid=guid7(now, chance(10)),
         client_id=command.client_id,
         dialect=command.dialect,
         created_at=now,

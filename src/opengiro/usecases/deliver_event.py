@@ -155,7 +155,7 @@ async def _fix_body(core: Core, claim: Claim, render: Render) -> Delivery:
         return claim.delivery
     for turn in range(_ID_TRIES):
         merchant_id = claim.delivery.merchant_id
-        data_id = core.data_ids.draw(merchant_id, core.now(merchant_id), core.chance(2))
+        data_id = core.ids.draw(core.now(merchant_id), core.chance(2))
         body = render(await _event(core, claim, data_id))
         delivery = replace(claim.delivery, data_id=data_id, body=body)
         try:

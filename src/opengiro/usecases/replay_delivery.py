@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opengiro.domain.deliveries import Delivery, Stage, Webhook
-from opengiro.domain.identifiers import payment_id as draw_id
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.store import Conflict
 from opengiro.usecases.register_webhook import find_webhook
@@ -37,7 +36,7 @@ async def send_test(core: Core, merchant_id: int, webhook_id: int, render: Calla
     webhook = await _enabled(core, merchant_id, webhook_id)
     for _ in range(_ID_TRIES):
         now = core.now(merchant_id)
-        data_id = draw_id(now, core.chance(2))
+        data_id = core.ids.draw(now, core.chance(2))
         delivery = _test(webhook, data_id, render(data_id), now)
         try:
             await core.store.commit([core.store.deliveries.insert_test(delivery)])

@@ -2,8 +2,9 @@
 
 A command that only inserts (a new payment, a token), or that says how a delivery goes on, waits in a queue with its
 like; a flusher takes what waits and saves it by one statement, whose parameters are one array a column. A lone command
-pays no delay, and many share one round trip and one fsync. Those that the statement refuses, or all when it fails, run
-again one by one, so each has its own verdict. All other commands run at once, each in a transaction of its own.
+pays no delay, and many share one round trip and one fsync. Those that the statement refuses run again one by one, and
+when it fails each half runs again, so each has its own verdict and one bad command costs the others little. All other
+commands run at once, each in a transaction of its own.
 
 A task that is cancelled never reaches the server: asyncpg would cancel a COMMIT that the server may already have done.
 """
@@ -150,11 +151,14 @@ class Postgres:
         except Unavailable as trouble:
             _settle(batch, trouble)
         except Exception as trouble:  # noqa: BLE001  # whatever it is, each caller has to hear of it
-            if len(batch) == 1 and isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._save_each(batch[:middle])  # before the others, so that of two that collide the first wins
+                await self._save_each(batch[middle:])
+            elif isinstance(trouble, asyncpg.IntegrityConstraintViolationError):
                 _settle(batch, _verdict(trouble))
             else:
-                for job in batch:  # in turn, so that of two that collide the first wins
-                    await self._save_apart(job)
+                await self._save_apart(batch[0])
         else:
             for job in refused:
                 await self._save_apart(job)
