@@ -24,8 +24,8 @@ _RETRY_AFTER = (b"retry-after", b"Retry-After")
 """As the server and nginx write it."""
 _PATIENCE_S = 10
 _SETTLE_S = 1
-_QUIET = 0.01
-"""A share so small may be refused by a server that is well: a disk that hesitates is enough."""
+_QUIET, _QUIET_S = 0.01, 5
+"""A server is well when it refuses no more than such a share for so long: a disk that hesitates may cost a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,14 @@ class Heard:
         return percentile(self.shed_latencies, share) * 1000 if self.shed_latencies else 0.0
 
     def calm_from(self) -> int | None:
-        """Return from which second on no more than one in a hundred was refused; None when that never came."""
-        unquiet = [at for at, number in self.refused.items() if number > _QUIET * (number + self.answered[at])]
-        first = max(unquiet, default=-1) + 1
-        return first if first < self.seconds else None
+        """Return the first of five seconds in a row that were well, in which hardly anything was refused, or None."""
+        well = [bool(self.answered[at]) and self.refused_share(at, at + 1) <= _QUIET for at in range(int(self.seconds))]
+        return next((at for at in range(len(well) - _QUIET_S + 1) if all(well[at : at + _QUIET_S])), None)
+
+    def refused_share(self, first: int, end: int) -> float:
+        """Return the share of refusals among the answers of some seconds; 0 where there is none."""
+        refused = sum(self.refused[at] for at in range(first, end))
+        return refused / max(1, refused + sum(self.answered[at] for at in range(first, end)))
 
 
 class _Line:

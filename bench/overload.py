@@ -42,7 +42,8 @@ _QUOTA_PER_S = 150
 BESIDE, APART = "beside", "apart"
 """Where nginx runs: on the server's processors, in the scheduling class `batch`, or on those of whoever sends."""
 _CALM, _CALM_S = 0.5, 30
-"""The load after an overload, as a share of the peak, and how long the server is watched under it."""
+"""The load after an overload, as a share of the peak, and how long the server is watched under it, twice: what is
+refused in the second of these half minutes is not the overload's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,12 @@ class Rounds:
         return {name: {"median": median(values), "rounds": values} for name, values in self.found.items()}
 
 
-def overloaded(server: Server, rounds: int, seconds: float, factor: float) -> dict[str, Any]:
+def overloaded(server: Server, given: argparse.Namespace) -> dict[str, Any]:
     """Take the peak, offer a multiple of it, and watch the server come back."""
     found = Rounds()
     server.peak(1)  # what is done for the first time is done slowly
-    for _ in range(rounds):
-        _overload(server, found, seconds, factor)
+    for _ in range(given.rounds):
+        _overload(server, found, given.seconds, given.factor)
     return found.told()
 
 
@@ -161,33 +162,42 @@ def _overload(server: Server, found: Rounds, seconds: float, factor: float) -> N
     peak = max(peaks, key=lambda one: one.rate)
     (storm,) = floods([server.wave(peak.rate * factor, seconds)])
     after = server.cpu_s()
-    (calm,) = floods([server.wave(peak.rate * _CALM, _CALM_S, connections=_CALM_CONNECTIONS)])
+    (calm,) = floods([server.wave(peak.rate * _CALM, 2 * _CALM_S, connections=_CALM_CONNECTIONS)])
     create_us = (between - before) / sum(one.acknowledged for one in peaks) * 1e6
     shed_us = ((after - between) * 1e6 - create_us * storm.good) / max(1, storm.shed)
     calm_from = calm.calm_from()
+    after, later = calm.refused_share(0, _CALM_S), calm.refused_share(_CALM_S, 2 * _CALM_S)
     found.note(peak_per_s=peak.rate, offered_per_s=storm.offered_per_s, goodput_per_s=storm.per_s)
     found.note(goodput_to_peak=storm.per_s / peak.rate, p99_to_peak=storm.ms(0.99) / peak.p99_ms)
     found.note(p50_ms_at_peak=peak.p50_ms, p99_ms_at_peak=peak.p99_ms)
     found.note(p50_ms_overloaded=storm.ms(0.5), p99_ms_overloaded=storm.ms(0.99), p99_ms_refused=storm.shed_ms(0.99))
     found.note(recovered_after_s=math.inf if calm_from is None else calm_from, p99_ms_after=calm.ms(0.99))
+    found.note(refused_after=after, refused_later=later)
     found.note(create_cpu_us=create_us, shed_cpu_us=shed_us)
     found.note(shed=storm.shed, **_faults(storm))
 
 
-def neighbours(server: Server, rounds: int, seconds: float, factor: float) -> dict[str, Any]:
-    """Compare what a quiet merchant waits: alone, beside one that keeps to its quota, beside one that does not."""
+def neighbours(server: Server, given: argparse.Namespace) -> dict[str, Any]:
+    """Compare what a quiet merchant waits: alone, beside one that keeps to its quota, beside one that does not.
+
+    They come in turn, in another order each round, and medians over rounds are compared: a machine is faster at one
+    time than at another, and a second in which it stands still would decide any p99 over all.
+    """
     found = Rounds()
     server.peak(1)
-    quiet = server.wave(_QUIET_PER_S, seconds, merchant=1, connections=50)
-    within, above = (server.wave(rate, seconds, connections=200) for rate in (_QUOTA_PER_S, _QUOTA_PER_S * factor))
-    for _ in range(rounds):
-        (alone,) = floods([quiet])
-        kept, _ = floods([quiet, within])
-        beside, noisy = floods([quiet, above])
-        found.note(p50_ms_alone=alone.ms(0.5), p50_ms_beside=beside.ms(0.5))
-        found.note(p99_ms_alone=alone.ms(0.99), p99_ms_beside_quota=kept.ms(0.99), p99_ms_beside=beside.ms(0.99))
-        found.note(p99_to_alone=beside.ms(0.99) / alone.ms(0.99), p99_to_quota=beside.ms(0.99) / kept.ms(0.99))
-        found.note(quiet_refused=beside.shed, noisy_good_per_s=noisy.per_s, noisy_refused=noisy.shed, **_faults(noisy))
+    quiet = server.wave(_QUIET_PER_S, given.seconds, merchant=1, connections=50)
+    rates = {"alone": 0, "beside_quota": _QUOTA_PER_S, "beside": _QUOTA_PER_S * given.factor}
+    for first in range(given.rounds):
+        for at in range(len(rates)):
+            name = list(rates)[(first + at) % len(rates)]
+            noise = [server.wave(rates[name], given.seconds, connections=200)] if rates[name] else []
+            heard, *others = floods([quiet, *noise])
+            found.note(**{f"p50_ms_{name}": heard.ms(0.5), f"p99_ms_{name}": heard.ms(0.99)})
+            found.note(quiet_refused=heard.shed, **_faults(heard))
+            for noisy in others:
+                found.note(**{f"good_per_s_{name}": noisy.per_s}, **_faults(noisy))
+    p99 = {name: median(found.found[f"p99_ms_{name}"]) for name in rates}
+    found.note(p99_to_alone=p99["beside"] / p99["alone"], p99_to_quota=p99["beside"] / p99["beside_quota"])
     return found.told()
 
 
@@ -221,7 +231,7 @@ def main() -> None:
 def _run(name: str, site: Site, neighbour: dict[str, Any], cores: Cores, given: argparse.Namespace) -> dict[str, Any]:
     scenario, settings = SCENARIOS[name]
     with serving(site, neighbour, cores, given, alone=name == _ALONE, **settings) as server, on(cores.sending):
-        found: dict[str, Any] = scenario(server, given.rounds, given.seconds, given.factor)
+        found: dict[str, Any] = scenario(server, given)
     sys.stdout.write(f"{site.database.kind}: {name}\n")
     for key, values in found.items():
         rounds = " ".join(f"{value:.5g}" for value in values["rounds"])

@@ -82,13 +82,31 @@ def test_a_connection_that_is_closed_instead_of_an_answer_is_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "calm"), [({}, 0), ({0: 50, 1: 2}, 2), ({0: 99, 2: 1}, 1), ({0: 2, 3: 2}, None), ({1: 1}, 0)]
+    ("refused", "calm"),
+    [
+        ({}, 0),
+        ({1: 1}, 0),
+        ({0: 50, 1: 2}, 2),
+        ({0: 99, 2: 1}, 1),
+        ({6: 9}, 0),
+        ({4: 2, 6: 9}, 7),
+        ({2: 2, 7: 2}, None),
+    ],
 )
-def test_a_server_is_calm_when_no_more_than_one_in_a_hundred_is_refused(
+def test_a_server_is_calm_when_it_refuses_no_more_than_one_in_a_hundred_for_five_seconds(
     refused: dict[int, int], calm: int | None
 ) -> None:
-    answered = Counter({second: 100 - refused.get(second, 0) for second in range(4)})
-    assert Heard(4, answered=answered, refused=Counter(refused)).calm_from() == calm
+    answered = Counter({second: 100 - refused.get(second, 0) for second in range(12)})
+    assert Heard(12, answered=answered, refused=Counter(refused)).calm_from() == calm
+
+
+def test_a_server_that_answers_nothing_is_not_calm() -> None:
+    assert Heard(12, answered=Counter({0: 100})).calm_from() is None
+
+
+def test_what_was_refused_is_told_as_a_share_of_some_seconds() -> None:
+    heard = Heard(4, answered=Counter({0: 5, 1: 10, 2: 5}), refused=Counter({1: 10, 2: 1}))
+    assert [heard.refused_share(0, 1), heard.refused_share(0, 2), heard.refused_share(3, 4)] == [0, 0.4, 0]
 
 
 def test_rounds_are_told_one_by_one_with_their_median() -> None:
