@@ -94,5 +94,9 @@ def _queue(site: Site, count: int) -> None:
 
 
 def _forget(site: Site) -> None:
-    """Take what is left of a backlog for sent, so that the next round begins like the first."""
-    site.database.run("UPDATE deliveries SET stage = 'delivered' WHERE stage = 'waiting'")
+    """Take what is left of a backlog for sent, so that the next round begins like the first.
+
+    The worker goes on meanwhile and changes several rows at once, in an order of its own: only one may.
+    """
+    alone = ["LOCK TABLE deliveries IN SHARE ROW EXCLUSIVE MODE"] if site.database.kind == "postgres" else []
+    site.database.run(*alone, "UPDATE deliveries SET stage = 'delivered' WHERE stage = 'waiting'")
