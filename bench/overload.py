@@ -19,6 +19,7 @@ import math
 import os
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,13 +167,12 @@ def _overload(server: Server, found: Rounds, seconds: float, factor: float) -> N
     create_us = (between - before) / sum(one.acknowledged for one in peaks) * 1e6
     shed_us = ((after - between) * 1e6 - create_us * storm.good) / max(1, storm.shed)
     calm_from = calm.calm_from()
-    after, later = calm.refused_share(0, _CALM_S), calm.refused_share(_CALM_S, 2 * _CALM_S)
     found.note(peak_per_s=peak.rate, offered_per_s=storm.offered_per_s, goodput_per_s=storm.per_s)
     found.note(goodput_to_peak=storm.per_s / peak.rate, p99_to_peak=storm.ms(0.99) / peak.p99_ms)
     found.note(p50_ms_at_peak=peak.p50_ms, p99_ms_at_peak=peak.p99_ms)
     found.note(p50_ms_overloaded=storm.ms(0.5), p99_ms_overloaded=storm.ms(0.99), p99_ms_refused=storm.shed_ms(0.99))
     found.note(recovered_after_s=math.inf if calm_from is None else calm_from, p99_ms_after=calm.ms(0.99))
-    found.note(refused_after=after, refused_later=later)
+    found.note(refused_after=calm.refused_share(0, _CALM_S), refused_later=calm.refused_share(_CALM_S, 2 * _CALM_S))
     found.note(create_cpu_us=create_us, shed_cpu_us=shed_us)
     found.note(shed=storm.shed, **_faults(storm))
 
@@ -187,9 +187,10 @@ def neighbours(server: Server, given: argparse.Namespace) -> dict[str, Any]:
     server.peak(1)
     quiet = server.wave(_QUIET_PER_S, given.seconds, merchant=1, connections=50)
     rates = {"alone": 0, "beside_quota": _QUOTA_PER_S, "beside": _QUOTA_PER_S * given.factor}
-    for first in range(given.rounds):
-        for at in range(len(rates)):
-            name = list(rates)[(first + at) % len(rates)]
+    turns = deque(rates)
+    for _ in range(given.rounds):
+        turns.rotate()
+        for name in turns:
             noise = [server.wave(rates[name], given.seconds, connections=200)] if rates[name] else []
             heard, *others = floods([quiet, *noise])
             found.note(**{f"p50_ms_{name}": heard.ms(0.5), f"p99_ms_{name}": heard.ms(0.99)})

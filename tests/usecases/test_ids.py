@@ -1,4 +1,4 @@
-"""Ids of payments and deliveries: none is drawn twice, however many a process draws at the same moment."""
+"""Ids of 53 bits: none is drawn twice, however many a process draws at the same moment."""
 
 import os
 from datetime import UTC, datetime, timedelta

@@ -95,7 +95,7 @@ class Core:
     fields_key: FieldsKey = field(default_factory=FieldsKey)  #: opens field values that clients encrypted
     tokens_key: TokensKey = field(default_factory=TokensKey)  #: signs access tokens that others can check
     logins: LoginGate = field(default_factory=LoginGate)  #: how often passwords may be tried
-    ids: Ids = field(default_factory=Ids)  #: draws those of payments and deliveries
+    ids: Ids = field(default_factory=Ids)  #: draws those of 53 bits
     failures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  #: so many are saved at a time
     bell: Bell = field(default_factory=Bell)  #: rung when something of a payment was saved
 

@@ -1,4 +1,4 @@
-"""The ids of payments and deliveries: many are drawn within one millisecond, and chance alone would draw some twice."""
+"""Ids of 53 bits: many are drawn within one millisecond, and chance alone would draw some of them twice."""
 
 from __future__ import annotations
 

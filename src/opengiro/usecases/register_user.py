@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opengiro.domain.accounts import Account
-from opengiro.domain.identifiers import guid7, payment_id
+from opengiro.domain.identifiers import guid7
 from opengiro.domain.refusals import Refusal, Refused
 from opengiro.domain.spaces import MerchantAccount, Space, SpaceKind, User
 from opengiro.store import Conflict
@@ -47,11 +47,10 @@ async def open_account(
 ) -> MerchantAccount:
     """Add an account to a space; payments to it reach `payee`."""
     now = core.now(space.merchant_id)
-    number = payment_id(now, core.chance(2))
     account = MerchantAccount(
         merchant_id=space.merchant_id,
         account_id=_guid(core, space.merchant_id),
-        number=number,
+        number=core.ids.draw(now, core.chance(2)),
         custodial_number=_CUSTODIAL_FIRST + int.from_bytes(core.chance(4), "big"),
         space_id=space.space_id,
         name=name,
@@ -69,7 +68,7 @@ async def register_user(core: Core, merchant_id: int, wanted: NewUser, actor: st
     user = User(
         merchant_id=merchant_id,
         user_id=_guid(core, merchant_id),
-        number=payment_id(now, core.chance(2)),
+        number=core.ids.draw(now, core.chance(2)),
         username=wanted.username,
         password_hash=await hash_password(wanted.password),
         created_at=now,
